@@ -1,0 +1,201 @@
+//! What a probe shall measure: the collector derives it from the configuration, the probe keeps it on disk.
+
+use crate::{CheckId, Micros, ProbeId, RegionId, ServiceId};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+/// Everything one probe shall do, as an absolute state: a newer revision replaces an older one as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The configuration revision this was derived from. Grows; a probe never goes back.
+    pub revision: i64,
+    pub probe: ProbeId,
+    pub region: RegionId,
+    pub checks: Vec<AssignedCheck>,
+}
+
+/// One check as one probe runs it: a series for each endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssignedCheck {
+    pub id: CheckId,
+    pub service: ServiceId,
+    pub kind: CheckKind,
+    /// Time between two scheduled starts of one series, microseconds, at least 1 s (100 ms in tests).
+    pub interval_us: u32,
+    /// The longest a run may take, microseconds; cut when it elapses.
+    pub timeout_us: u32,
+    /// A run that takes longer than this is slow (microseconds).
+    pub budget_us: Option<u32>,
+    /// Where to measure: one series each.
+    pub endpoints: Vec<Endpoint>,
+    /// Base addresses of the service in every region, for journey steps that go elsewhere.
+    #[serde(default)]
+    pub regions: BTreeMap<RegionId, String>,
+    /// The response header that names the region which served a request.
+    pub region_header: Option<String>,
+}
+
+/// One address to measure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    pub target: Target,
+    /// Base URL: `http://`, `https://` or, for TCP checks, `tcp://`.
+    pub url: String,
+}
+
+/// What a series points at: one region's endpoint, or the public entrance that users take.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Target {
+    Region(RegionId),
+    Public,
+}
+
+/// The word that stands for the public entrance where a region could stand; no region may have this id.
+pub const PUBLIC: &str = "public";
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Region(region) => region.fmt(f),
+            Target::Public => f.pad(PUBLIC),
+        }
+    }
+}
+
+impl FromStr for Target {
+    type Err = crate::id::BadId;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == PUBLIC { Ok(Target::Public) } else { text.parse().map(Target::Region) }
+    }
+}
+
+impl TryFrom<String> for Target {
+    type Error = crate::id::BadId;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Target> for String {
+    fn from(target: Target) -> String {
+        target.to_string()
+    }
+}
+
+/// How to measure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckKind {
+    Http(Request),
+    Tcp(Tcp),
+    Journey(Journey),
+}
+
+/// A TCP connection that must be accepted; the address is the endpoint's host and port.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tcp {}
+
+/// Several requests in order, sharing cookies and captured values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journey {
+    pub steps: Vec<Step>,
+}
+
+/// One step of a journey.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    pub name: String,
+    /// Which region's endpoint takes the request.
+    #[serde(default)]
+    pub place: Place,
+    pub request: Request,
+    /// Values to keep for later steps, by name; used as `{{ name }}`.
+    #[serde(default)]
+    pub capture: BTreeMap<String, Capture>,
+    /// Repeat the step until its expectations hold, for at most this long (microseconds).
+    pub within_us: Option<u32>,
+}
+
+/// Where a journey's step goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// The endpoint that the series points at.
+    #[default]
+    Here,
+    /// The first other region of the service, in order of id.
+    Other,
+    /// A named region of the service.
+    Region(RegionId),
+}
+
+/// Where a captured value comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capture {
+    /// The first match of an RFC 9535 JSONPath in the body.
+    Json(String),
+    /// A response header.
+    Header(String),
+}
+
+/// One HTTP request and what its answer must look like. Texts may hold `{{ name }}` templates in journeys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    pub method: String,
+    /// Path and query, appended to the endpoint's base URL.
+    pub path: String,
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The body as text; a JSON body is text with `content-type: application/json` among the headers.
+    pub body: Option<String>,
+    #[serde(default)]
+    pub expect: Expect,
+}
+
+/// What an answer must look like. Everything named must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Expect {
+    /// Accepted status codes; empty means 200 to 399.
+    #[serde(default)]
+    pub status: Vec<u16>,
+    /// A text that the body must contain.
+    pub body_contains: Option<String>,
+    /// RFC 9535 JSONPath to the text its first match must equal (numbers and booleans as JSON prints them).
+    #[serde(default)]
+    pub json: BTreeMap<String, String>,
+}
+
+/// A request to run checks at once and repeatedly, so that a suspicion is checked from every vantage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirm {
+    pub checks: Vec<CheckId>,
+    pub target: Target,
+    /// Time between two starts, microseconds.
+    pub every_us: u32,
+    /// How many runs, 1 to 60.
+    pub runs: u16,
+    /// Whether to confirm a suspicion or to observe where users arrive.
+    pub purpose: Purpose,
+}
+
+/// Why the collector wants samples at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    Suspicion,
+    Proof,
+}
+
+/// One line of the stream from the collector to a probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Directive {
+    Assignment(Assignment),
+    Confirm(Confirm),
+    /// Says that the stream is alive, with the collector's clock.
+    Heartbeat {
+        now: Micros,
+    },
+}

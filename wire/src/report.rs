@@ -1,0 +1,46 @@
+//! How samples travel: numbered reports, kept by the probe until the collector has committed them.
+
+use crate::{Micros, ProbeId, sample::Sample};
+use serde::{Deserialize, Serialize};
+
+/// Where reports are posted.
+pub const PATH: &str = "/api/v1/reports";
+/// Where a probe reads its directives, one JSON object a line; `{probe}` is its id.
+pub const STREAM_PATH: &str = "/api/v1/probes/{probe}/stream";
+/// The most samples one report carries.
+pub const MAX_SAMPLES: usize = 500;
+/// The most reports one batch carries.
+pub const MAX_REPORTS: usize = 100;
+/// The most bytes a batch may have.
+pub const MAX_BATCH_BYTES: usize = 4 << 20;
+
+/// Samples under one number. `(probe, sequence)` is unique for ever, so a resend changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    pub probe: ProbeId,
+    /// Grows by one with each report. A new spool starts at the wall clock's microseconds, so that a probe
+    /// which lost its disk does not reuse numbers.
+    pub sequence: i64,
+    pub samples: Vec<Sample>,
+}
+
+/// What is posted to [`PATH`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// The probe's wall clock when this batch was sent. Receive time minus this is the probe's clock offset
+    /// (plus the path), so the collector can tell the age of every sample without trusting the clock itself.
+    pub sent: Micros,
+    pub reports: Vec<Report>,
+    /// Samples lost so far because the spool was full.
+    #[serde(default)]
+    pub lost: u64,
+}
+
+/// The collector's answer, sent after the batch was committed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// Reports that were new.
+    pub stored: usize,
+    /// Reports that had been stored before.
+    pub duplicates: usize,
+}
