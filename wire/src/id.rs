@@ -8,7 +8,9 @@ pub const MAX_LEN: usize = 63;
 
 /// Why a text is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not an id: use 1 to {MAX_LEN} lower-case letters, digits and hyphens, beginning and ending with a letter or digit")]
+#[error(
+    "{0:?} is not an id: use 1 to {MAX_LEN} lower-case letters, digits and hyphens, beginning and ending with a letter or digit"
+)]
 pub struct BadId(pub String);
 
 /// Checks the shape shared by all ids: `[a-z0-9]([a-z0-9-]*[a-z0-9])?`, at most [`MAX_LEN`] bytes.

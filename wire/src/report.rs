@@ -5,8 +5,12 @@ use serde::{Deserialize, Serialize};
 
 /// Where reports are posted.
 pub const PATH: &str = "/api/v1/reports";
-/// Where a probe reads its directives, one JSON object a line; `{probe}` is its id.
-pub const STREAM_PATH: &str = "/api/v1/probes/{probe}/stream";
+/// Where a probe reads its directives, one JSON object ([`crate::assignment::Directive`]) a line, for as long as it
+/// listens. The bearer token says which probe it is; the query `region=R` says where it believes to be, so that a
+/// mixed-up token is noticed. The first line is the assignment; heartbeats follow at least every [`HEARTBEAT_SECONDS`].
+pub const STREAM_PATH: &str = "/api/v1/stream";
+/// How often the stream says that it is alive; a probe reconnects after three times this without a line.
+pub const HEARTBEAT_SECONDS: u64 = 2;
 /// The most samples one report carries.
 pub const MAX_SAMPLES: usize = 500;
 /// The most reports one batch carries.
