@@ -1,1 +1,28 @@
-//! collector
+//! The centre: takes reports, decides, steers, delivers, verifies, and shows.
+//!
+//! Read downwards, as a sample travels:
+//!
+//! 1. [`ingest`] takes reports from probes and answers after the commit;
+//! 2. [`store`] keeps the log, which is the truth;
+//! 3. [`fold`] applies the log to the pure core in [`decide`] and commits what follows in one transaction;
+//! 4. [`deliver`] tells receivers what the outbox holds;
+//! 5. [`hub`] asks probes to confirm suspicions and to measure whether traffic moved;
+//! 6. [`board`] and [`api`] show all of it to people and programs.
+//!
+//! [`app`] puts the parts together.
+
+pub mod api;
+pub mod app;
+pub mod board;
+pub mod config;
+pub mod decide;
+pub mod deliver;
+pub mod fold;
+pub mod hub;
+pub mod ingest;
+pub mod metrics;
+pub mod retention;
+pub mod secret;
+pub mod store;
+
+pub use app::{App, BuildError, Collector, Settings};

@@ -145,15 +145,15 @@ pub struct VoteView {
     pub detail: String,
 }
 
-/// A vantage's vote on a region.
+/// A vantage's vote on a region. The first four are in order of badness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Vote {
     Up,
-    /// Failing, but not yet for as long as the hold.
-    Suspect,
     /// Answering, and slow or failing in a check whose failure means degraded.
     Degraded,
+    /// Failing, but not yet for as long as the hold.
+    Suspect,
     Down,
     /// No fresh evidence: does not take part.
     Unknown,

@@ -1,5 +1,5 @@
 //! The validated configuration: what the rest of the collector works with. Every id that is referred to exists,
-//! every number is in range; `raw` and `validate` make sure of it.
+//! every number is in range; `validate` makes sure of it.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use wire::{
@@ -120,7 +120,8 @@ pub struct Steering {
     pub hold: Duration,
     /// How often every vantage repeats a check while a region is suspect. Default 1 s.
     pub confirm_every: Duration,
-    /// Evidence older than this is no evidence. Default 15 s; at least three intervals of the slowest check.
+    /// Evidence older than this is no evidence. At least three intervals of the slowest check that votes, and at
+    /// least `hold` and its timeout; by default the smallest such duration from 15 s on.
     pub fresh: Duration,
     /// The smallest number of regions of a service that keep traffic. Default 1, and 2 with three or more regions.
     pub keep_regions: Option<u8>,

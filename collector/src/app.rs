@@ -1,0 +1,290 @@
+//! The composition root: builds every part of a collector, in the order of the data, and runs them.
+
+use crate::{
+    api,
+    board::Board,
+    config::{self, Config},
+    decide,
+    deliver::{Dispatcher, Receivers},
+    fold::Fold,
+    hub::Hub,
+    ingest::{self, Writer, auth::Tokens},
+    metrics::Metrics,
+    retention, store,
+    store::Store,
+};
+use axum::Router;
+use runtime::{
+    clock::SharedClock,
+    random::Random,
+    tasks::{Stage, Stopped, Tasks},
+};
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+};
+use tokio_util::sync::CancellationToken;
+
+/// How long a stop may take.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// The settings of a collector process.
+#[derive(Clone)]
+pub struct Settings {
+    /// The configuration document.
+    pub config: PathBuf,
+    /// The folder for the database and the lock.
+    pub data: PathBuf,
+    /// Where pages, API and reports are served.
+    pub listen: SocketAddr,
+    /// A PostgreSQL URL, instead of SQLite in the data folder.
+    pub database: Option<String>,
+    /// The demo's world, shown as a panel on the first page.
+    pub lab: Option<Arc<dyn web::Lab>>,
+}
+
+/// Why a collector cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error(transparent)]
+    Config(#[from] config::LoadError),
+    #[error("secrets are missing:\n{}", .0.join("\n"))]
+    Secrets(Vec<String>),
+    #[error(
+        "cannot use the data folder {path}: make it, and let this user write to it, or name another with --data"
+    )]
+    Folder { path: PathBuf, source: io::Error },
+    #[error(
+        "the data folder {path} is in use by another collector: stop that one, or name another with --data"
+    )]
+    InUse { path: PathBuf },
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(
+        "cannot listen on {address}: if another program uses the port, stop it or choose another with --listen"
+    )]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot build the webhook client")]
+    Client(#[from] reqwest::Error),
+}
+
+/// What request handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub config: Arc<Config>,
+    pub revision: i64,
+    pub store: Store,
+    pub tokens: Arc<Tokens>,
+    pub writer: Writer,
+    pub hub: Hub,
+    pub board: Board,
+    pub clock: SharedClock,
+    pub metrics: Metrics,
+    /// Cancelled when the collector begins to stop: ends streams, so that nobody waits for them.
+    pub closing: CancellationToken,
+}
+
+/// A collector that is ready to run: the port is bound, the database is open.
+pub struct Collector {
+    app: App,
+    tasks: Tasks,
+    listener: TcpListener,
+    address: SocketAddr,
+    lab: Option<Arc<dyn web::Lab>>,
+    /// Held as long as the process lives, so that two collectors never share a folder.
+    _lock: File,
+}
+
+impl Collector {
+    /// Reads the configuration, opens the database, binds the port, and starts what works behind it.
+    ///
+    /// # Errors
+    /// When any of that fails; the message says what to do.
+    pub async fn build(
+        settings: Settings,
+        clock: SharedClock,
+        random: Random,
+    ) -> Result<Collector, BuildError> {
+        let (config, document) = config::load(&settings.config)?;
+        for warning in config::warnings(&config) {
+            tracing::warn!("{warning}");
+        }
+        let config = Arc::new(config);
+        let client = Receivers::client()?;
+        let (tokens, receivers) = secrets(&config, client)?;
+        let lock = lock_folder(&settings.data)?;
+        let listener = TcpListener::bind(settings.listen)
+            .await
+            .map_err(|source| BuildError::Listen { address: settings.listen, source })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| BuildError::Listen { address: settings.listen, source })?;
+        let store = match &settings.database {
+            Some(url) => Store::postgres(url).await?,
+            None => Store::sqlite(&settings.data.join("sextant.db")).await?,
+        };
+
+        let now = clock.now();
+        let (revision, is_new) = store.revise(&document, now).await?;
+        let term = store.take_lease(&format!("pid {}", std::process::id()), now).await?;
+        let hub = Hub::default();
+        let (planned, appended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let mut fold =
+            Fold::resume(Arc::clone(&config), store.clone(), hub.clone(), term, Arc::clone(&planned)).await?;
+        let published = fold.published();
+        if is_new {
+            fold.announce(vec![decide::configured(revision, now)], now).await?;
+        }
+        retell(&store, &config, &published.borrow().state, now).await?;
+
+        let tasks = Tasks::default();
+        let metrics = Metrics::new(published.clone());
+        let changes = count_changes(&tasks, published.clone());
+        let board = Board::new(
+            Arc::clone(&config),
+            revision,
+            store.clone(),
+            hub.clone(),
+            clock.clone(),
+            published,
+            changes,
+        );
+        let writer = ingest::start(&tasks, store.clone(), Arc::clone(&appended));
+        let dispatcher = Dispatcher {
+            store: store.clone(),
+            receivers: Arc::new(receivers),
+            clock: clock.clone(),
+            random,
+            planned,
+            appended: Arc::clone(&appended),
+            metrics: metrics.clone(),
+        };
+        tasks.spawn(Stage::Output, "dispatcher", |stop| dispatcher.run(stop));
+        let fold_clock = clock.clone();
+        tasks.spawn(Stage::Output, "decider", |stop| fold.run(fold_clock, appended, stop));
+        let (old, old_clock) = (store.clone(), clock.clone());
+        tasks.spawn(Stage::Intake, "retention", |stop| retention::run(old, old_clock, stop));
+
+        let closing = tasks.stopping(Stage::Intake);
+        let tokens = Arc::new(tokens);
+        let app = App { config, revision, store, tokens, writer, hub, board, clock, metrics, closing };
+        Ok(Collector { app, tasks, listener, address, lab: settings.lab, _lock: lock })
+    }
+
+    /// Where it listens; the port is the real one when 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Runs until `asked` completes, then drains: listeners first, the last commit at the end.
+    ///
+    /// # Errors
+    /// When a part of it ended early, or did not stop in time.
+    pub async fn run(self, asked: impl Future) -> Result<(), Stopped> {
+        let Collector { app, tasks, listener, lab, .. } = self;
+        let store = app.store.clone();
+        let closing = app.closing.clone();
+        tracing::info!(address = %self.address, revision = app.revision, "collector listens");
+        let routes = routes(app, lab);
+        tasks.spawn(Stage::Intake, "listener", |stop| async move {
+            let served = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the listener failed");
+            }
+        });
+        let ended = tasks.run_until(asked, GRACE).await;
+        closing.cancel();
+        store.close().await;
+        ended
+    }
+}
+
+/// Pages and API on one address.
+fn routes(app: App, lab: Option<Arc<dyn web::Lab>>) -> Router {
+    let (stopped, stop) = watch::channel(false);
+    let closing = app.closing.clone();
+    tokio::spawn(async move {
+        closing.cancelled().await;
+        // An error only says that no page is open.
+        let _ = stopped.send(true);
+    });
+    let site = web::Site { board: Arc::new(app.board.clone()), lab, stop };
+    api::router(app).merge(web::router(site)).layer(tower_http::catch_panic::CatchPanicLayer::new())
+}
+
+/// Reads all secrets, and tells of all that are missing at once.
+fn secrets(config: &Config, client: reqwest::Client) -> Result<(Tokens, Receivers), BuildError> {
+    let mut problems = Vec::new();
+    let tokens = Tokens::read(config).map_err(|found| {
+        problems.extend(found.into_iter().map(|(id, problem)| format!("  probe {id}: {problem}")));
+    });
+    let receivers = Receivers::read(config, client).map_err(|found| {
+        problems.extend(found.into_iter().map(|(id, problem)| format!("  receiver {id}: {problem}")));
+    });
+    match (tokens, receivers) {
+        (Ok(tokens), Ok(receivers)) => Ok((tokens, receivers)),
+        _ => Err(BuildError::Secrets(problems)),
+    }
+}
+
+/// Makes the data folder, readable for this user only, and locks it.
+fn lock_folder(path: &Path) -> Result<File, BuildError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let failed = |source| BuildError::Folder { path: path.to_owned(), source };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+    let lock = File::create(path.join("lock")).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(BuildError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// Makes sure that the plans in force are told to every receiver that has not acknowledged them.
+async fn retell(
+    store: &Store,
+    config: &Config,
+    state: &decide::State,
+    now: wire::Micros,
+) -> Result<(), store::Error> {
+    for (id, service) in &state.services {
+        let (Some(plan), Some(config)) = (&service.plan, config.services.get(id)) else { continue };
+        let missing: Vec<_> =
+            config.receivers.iter().filter(|r| !plan.acknowledged.contains(r)).cloned().collect();
+        store.ensure_told(&plan.plan, &missing, now).await?;
+    }
+    Ok(())
+}
+
+/// A plain number that grows whenever the published state may have changed.
+fn count_changes(
+    tasks: &Tasks,
+    mut published: watch::Receiver<crate::fold::Published>,
+) -> watch::Receiver<u64> {
+    let (sender, receiver) = watch::channel(0);
+    tasks.spawn(Stage::Intake, "change counter", |stop| async move {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = published.changed() => {
+                    if changed.is_err() {
+                        // The decider is gone; the supervisor stops the rest.
+                        stop.cancelled().await;
+                        return;
+                    }
+                    let change = published.borrow_and_update().change;
+                    sender.send_replace(change);
+                }
+            }
+        }
+    });
+    receiver
+}

@@ -1,0 +1,371 @@
+//! The facts for people: builds [`Overview`] from the decider's state and the store, once for all who look.
+
+use crate::{
+    config::{Config, EndpointConfig, Service},
+    decide::{
+        State,
+        evidence::BEATS,
+        proof,
+        state::{PlanState, RegionState, ServiceState},
+        vote::{self, Ballot, Scene},
+    },
+    fold::Published,
+    hub::Hub,
+    store::Store,
+};
+use runtime::clock::SharedClock;
+use std::{collections::BTreeMap, sync::Arc};
+use tokio::sync::{Mutex, watch};
+use wire::{
+    Micros, RegionId, ServiceId,
+    assignment::Target,
+    instant::us,
+    plan::FULL,
+    sample::Outcome,
+    view::{
+        Overview, PlanView, ProbeState, ProbeView, Proof, ProofState, RegionView, SeriesView,
+        ServiceRegionView, ServiceView, VerdictState, VerdictView, VoteView,
+    },
+};
+
+/// How many timeline entries the overview shows.
+const TIMELINE: i64 = 100;
+/// The observed shares are of public requests from this long ago until now, microseconds.
+const OBSERVED_US: i64 = 15_000_000;
+
+/// Why there is nothing to show: a sentence that says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Error(pub String);
+
+/// Reads the state for people. Cheap to clone.
+#[derive(Clone)]
+pub struct Board {
+    pub config: Arc<Config>,
+    pub revision: i64,
+    pub store: Store,
+    pub hub: Hub,
+    pub clock: SharedClock,
+    published: watch::Receiver<Published>,
+    changes: watch::Receiver<u64>,
+    /// The overview of the newest change, so that many readers cost as much as one.
+    cached: Arc<Mutex<Option<(u64, Overview)>>>,
+}
+
+impl Board {
+    /// A board over a running decider; `changes` is bumped with `published`.
+    pub fn new(
+        config: Arc<Config>,
+        revision: i64,
+        store: Store,
+        hub: Hub,
+        clock: SharedClock,
+        published: watch::Receiver<Published>,
+        changes: watch::Receiver<u64>,
+    ) -> Board {
+        Board { config, revision, store, hub, clock, published, changes, cached: Arc::default() }
+    }
+
+    /// Everything on the first page.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn read(&self) -> Result<Overview, Error> {
+        let mut cached = self.cached.lock().await;
+        let Published { state, change } = self.published.borrow().clone();
+        match &*cached {
+            Some((of, overview)) if *of == change => Ok(overview.clone()),
+            _ => {
+                let overview = self.build(&state).await.map_err(|error| {
+                    tracing::error!(error = &error as &dyn std::error::Error, "the overview cannot be read");
+                    Error("the database does not answer; the collector's log says why".into())
+                })?;
+                *cached = Some((change, overview.clone()));
+                Ok(overview)
+            }
+        }
+    }
+
+    /// The newest run of each series of a service.
+    pub fn series(&self, service: &ServiceId) -> Vec<SeriesView> {
+        let state = Arc::clone(&self.published.borrow().state);
+        let mut series = Vec::new();
+        for (id, check) in self.config.checks.iter().filter(|(_, check)| check.service == *service) {
+            for probe in &check.from {
+                let Some(vantage) = self.config.probes.get(probe).map(|p| p.region.clone()) else { continue };
+                for target in &check.to {
+                    let Some(head) = state.head(id, probe, target) else { continue };
+                    series.push(SeriesView {
+                        check: id.clone(),
+                        service: service.clone(),
+                        probe: probe.clone(),
+                        vantage: vantage.clone(),
+                        target: target.clone(),
+                        at: head.sent,
+                        outcome: head.outcome,
+                        total_us: head.total_us,
+                        phases: head.phases,
+                        served_by: head.served_by.clone(),
+                        failures: head.failing.map_or(0, |run| run.count),
+                        summary: head.summary.clone(),
+                    });
+                }
+            }
+        }
+        series
+    }
+
+    async fn build(&self, state: &State) -> Result<Overview, crate::store::Error> {
+        let now = self.clock.now();
+        let mut services = Vec::new();
+        for (id, service) in &self.config.services {
+            let scene = Scene { config: &self.config, id, service, now };
+            services.push(self.service(&scene, state).await?);
+        }
+        let probes: Vec<ProbeView> = self.probes(state, now);
+        let (mood, headline) = headline(&services, &probes);
+        Ok(Overview {
+            now,
+            revision: self.revision,
+            automation: self.config.steering.automation,
+            headline,
+            mood,
+            regions: self.regions(),
+            services,
+            probes,
+            timeline: self.store.timeline(i64::MAX, TIMELINE).await?,
+        })
+    }
+
+    fn regions(&self) -> Vec<RegionView> {
+        let regions = self.config.regions.iter();
+        regions
+            .map(|(id, region)| RegionView {
+                id: id.clone(),
+                name: region.name.clone(),
+                latitude: region.coordinates.map(|(latitude, _)| latitude),
+                longitude: region.coordinates.map(|(_, longitude)| longitude),
+            })
+            .collect()
+    }
+
+    fn probes(&self, state: &State, now: Micros) -> Vec<ProbeView> {
+        let probes = self.config.probes.iter();
+        probes
+            .map(|(id, probe)| {
+                let head = state.probes.get(id);
+                ProbeView {
+                    id: id.clone(),
+                    region: probe.region.clone(),
+                    state: vote::probe_state(&self.config, state, id, now),
+                    age_us: head.map(|head| now.since(head.heard).max(0)),
+                    connected: self.hub.is_connected(id),
+                    clock_offset_us: head.map(|head| head.clock_offset_us),
+                    lost: head.map_or(0, |head| head.lost),
+                }
+            })
+            .collect()
+    }
+
+    async fn service(&self, scene: &Scene<'_>, state: &State) -> Result<ServiceView, crate::store::Error> {
+        let empty = ServiceState::default();
+        let record = state.services.get(scene.id).unwrap_or(&empty);
+        let observed = observed(record, scene.now);
+        let regions = scene.service.endpoints.iter();
+        let regions =
+            regions.map(|(region, endpoint)| self.region(scene, state, record, region, endpoint, &observed));
+        let plan = match &record.plan {
+            Some(plan) => Some(self.plan(scene.service, record, plan).await?),
+            None => None,
+        };
+        Ok(ServiceView {
+            id: scene.id.clone(),
+            name: scene.service.name.clone(),
+            public_url: scene.service.public_url.clone(),
+            regions: regions.collect(),
+            checks: self
+                .config
+                .checks
+                .iter()
+                .filter(|(_, c)| c.service == *scene.id)
+                .map(|(c, _)| c.clone())
+                .collect(),
+            plan,
+        })
+    }
+
+    fn region(
+        &self,
+        scene: &Scene<'_>,
+        state: &State,
+        record: &ServiceState,
+        region: &RegionId,
+        endpoint: &EndpointConfig,
+        observed: &BTreeMap<String, f64>,
+    ) -> ServiceRegionView {
+        let empty = RegionState::default();
+        let known = record.regions.get(region).unwrap_or(&empty);
+        let planned = record.plan.as_ref().and_then(|plan| plan.plan.weights.get(region).copied());
+        let ballots = vote::ballots(scene, state, region);
+        let skip = known.beats.0.len().saturating_sub(BEATS);
+        ServiceRegionView {
+            region: region.clone(),
+            url: endpoint.url.clone(),
+            verdict: VerdictView {
+                state: known.verdict.state,
+                since: known.verdict.since,
+                reason: known.verdict.reason.clone(),
+                located: known.verdict.located.clone(),
+                votes: ballots.iter().filter_map(|ballot| self.vote(ballot, scene.now)).collect(),
+            },
+            configured_weight: endpoint.weight,
+            planned_weight: planned.unwrap_or(endpoint.weight).min(FULL),
+            observed_share: (!observed.is_empty())
+                .then(|| observed.get(region.as_str()).copied().unwrap_or(0.0)),
+            median_us: median(scene, state, region),
+            beats: known.beats.0.iter().skip(skip).copied().collect(),
+        }
+    }
+
+    fn vote(&self, ballot: &Ballot<'_>, now: Micros) -> Option<VoteView> {
+        Some(VoteView {
+            probe: ballot.probe.clone(),
+            vantage: self.config.probes.get(ballot.probe)?.region.clone(),
+            vote: ballot.vote,
+            age_us: ballot.head.map(|head| now.since(head.sent).max(0)),
+            latency_us: ballot.head.map(|head| head.total_us),
+            detail: ballot.head.map_or_else(|| "no evidence yet".into(), |head| head.summary.clone()),
+        })
+    }
+
+    async fn plan(
+        &self,
+        service: &Service,
+        record: &ServiceState,
+        plan: &PlanState,
+    ) -> Result<PlanView, crate::store::Error> {
+        let since = plan.acknowledged_at.unwrap_or(Micros(i64::MAX));
+        let seen = proof::seen_after(&record.public, since);
+        let shares = proof::shares(&seen);
+        let detail = match (plan.proof.state, plan.acknowledged_at) {
+            (ProofState::Waiting, None) if service.receivers.is_empty() => {
+                "The service has no receivers: nobody is told.".to_owned()
+            }
+            (ProofState::Waiting, None) => "Waiting for every receiver to acknowledge.".to_owned(),
+            _ => plan.proof.detail.clone(),
+        };
+        Ok(PlanView {
+            plan: plan.plan.clone(),
+            guards: plan.guards.clone(),
+            deliveries: self.store.deliveries(&plan.plan.service, plan.plan.generation).await?,
+            proof: Proof {
+                state: plan.proof.state,
+                samples: u32::try_from(seen.len()).unwrap_or(u32::MAX),
+                shares: shares.into_iter().filter_map(|(r, share)| Some((r.parse().ok()?, share))).collect(),
+                at: plan.proof.at,
+                detail,
+            },
+        })
+    }
+}
+
+impl web::Board for Board {
+    fn overview(&self) -> web::BoardFuture<'_> {
+        Box::pin(async {
+            self.read()
+                .await
+                .map_err(|Error(detail)| web::BoardError::new("the facts cannot be read now", detail))
+        })
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+}
+
+/// Who served the recent public requests.
+fn observed(record: &ServiceState, now: Micros) -> BTreeMap<String, f64> {
+    proof::shares(&proof::seen_after(&record.public, now.plus_us(-OBSERVED_US)))
+}
+
+/// The median of the newest successful runs of all vantages.
+fn median(scene: &Scene<'_>, state: &State, region: &RegionId) -> Option<u32> {
+    let target = Target::Region(region.clone());
+    let fresh = us(scene.config.steering.fresh);
+    let mut times: Vec<u32> = scene
+        .config
+        .checks
+        .iter()
+        .filter(|(_, check)| check.service == *scene.id)
+        .flat_map(|(id, check)| check.from.iter().filter_map(|probe| state.head(id, probe, &target)))
+        .filter(|head| head.outcome == Outcome::Ok && scene.now.since(head.sent) <= fresh)
+        .map(|head| head.total_us)
+        .collect();
+    times.sort_unstable();
+    times.get(times.len() / 2).copied()
+}
+
+/// One sentence on the worst thing, and how bad it is.
+fn headline(services: &[ServiceView], probes: &[ProbeView]) -> (VerdictState, String) {
+    let places = |state: VerdictState| -> Vec<String> {
+        let regions = services.iter().flat_map(|s| s.regions.iter().map(move |r| (s, r)));
+        regions
+            .filter(|(_, r)| r.verdict.state == state)
+            .map(|(s, r)| format!("{} in {}", s.name, r.region))
+            .collect()
+    };
+    let (down, degraded, unknown) =
+        (places(VerdictState::Down), places(VerdictState::Degraded), places(VerdictState::Unknown));
+    if !down.is_empty() {
+        return (VerdictState::Down, format!("Down: {}. {}", down.join(", "), steering(services)));
+    }
+    if !degraded.is_empty() {
+        return (VerdictState::Degraded, format!("Degraded: {}.", degraded.join(", ")));
+    }
+    if services.is_empty() {
+        return (VerdictState::Unknown, "No service is configured.".into());
+    }
+    if !unknown.is_empty() {
+        return (VerdictState::Unknown, format!("Too little evidence yet on {}.", unknown.join(", ")));
+    }
+    let away: Vec<&ServiceView> = services
+        .iter()
+        .filter(|s| s.regions.iter().any(|r| r.planned_weight < r.configured_weight))
+        .collect();
+    if !away.is_empty() {
+        return (VerdictState::Healthy, format!("All regions answer. {}", steering(services)));
+    }
+    let silent = probes.iter().filter(|p| p.state == ProbeState::Silent).count();
+    let all = format!("All {} services are healthy everywhere.", services.len());
+    let all = if services.len() == 1 { format!("{} is healthy everywhere.", services[0].name) } else { all };
+    if silent > 0 {
+        return (VerdictState::Healthy, format!("{all} {silent} of {} probes are silent.", probes.len()));
+    }
+    (VerdictState::Healthy, all)
+}
+
+/// Where users are kept away from, and whether that is proved.
+fn steering(services: &[ServiceView]) -> String {
+    let mut sentences = Vec::new();
+    for service in services {
+        let away: Vec<String> = service
+            .regions
+            .iter()
+            .filter(|r| r.planned_weight < r.configured_weight)
+            .map(|r| match r.planned_weight {
+                0 => format!("no users are sent to {}", r.region),
+                weight => {
+                    format!("{} has {} % of its users back", r.region, share_of(weight, r.configured_weight))
+                }
+            })
+            .collect();
+        if let (false, Some(plan)) = (away.is_empty(), &service.plan) {
+            sentences.push(format!("{}: {}; proof: {}.", service.name, away.join(", "), plan.proof.state));
+        }
+    }
+    if sentences.is_empty() { "Users are still sent there.".into() } else { sentences.join(" ") }
+}
+
+fn share_of(weight: u8, configured: u8) -> u32 {
+    u32::from(weight) * 100 / u32::from(configured).max(1)
+}

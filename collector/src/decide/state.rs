@@ -1,0 +1,147 @@
+//! What the core remembers. Serialised as a whole into the snapshot; small: one head for each series.
+
+use super::evidence::{Beats, Head};
+use crate::config::Config;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use wire::{
+    CheckId, Micros, ProbeId, ReceiverId, RegionId, ServiceId,
+    assignment::Target,
+    plan::Plan,
+    view::{GuardView, ProofState, VerdictState},
+};
+
+/// Everything the core remembers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// The newest time it was given.
+    pub now: Micros,
+    pub probes: BTreeMap<ProbeId, ProbeHead>,
+    /// The newest of each series: check, then vantage, then target.
+    pub series: BTreeMap<CheckId, BTreeMap<ProbeId, BTreeMap<Target, Head>>>,
+    pub services: BTreeMap<ServiceId, ServiceState>,
+}
+
+impl State {
+    /// The head of a series.
+    pub fn head(&self, check: &CheckId, probe: &ProbeId, target: &Target) -> Option<&Head> {
+        self.series.get(check)?.get(probe)?.get(target)
+    }
+
+    /// Drops what the configuration does not have, so that a removed region cannot keep its users away for ever.
+    pub fn forget_unknown(&mut self, config: &Config) {
+        self.probes.retain(|id, _| config.probes.contains_key(id));
+        self.series.retain(|id, _| config.checks.contains_key(id));
+        for (check, by_probe) in &mut self.series {
+            let Some(check) = config.checks.get(check) else { continue };
+            by_probe.retain(|probe, _| check.from.contains(probe));
+            by_probe
+                .values_mut()
+                .for_each(|by_target| by_target.retain(|target, _| check.to.contains(target)));
+        }
+        self.services.retain(|id, _| config.services.contains_key(id));
+        for (id, state) in &mut self.services {
+            let Some(service) = config.services.get(id) else { continue };
+            state.regions.retain(|region, _| service.endpoints.contains_key(region));
+        }
+    }
+}
+
+/// What is known of a probe.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProbeHead {
+    /// Our clock when its newest report arrived.
+    pub heard: Micros,
+    /// Its clock minus ours, including the path, microseconds.
+    pub clock_offset_us: i64,
+    pub lost: u64,
+    /// Whether the timeline says that it is silent.
+    pub silent: bool,
+    /// Whether the timeline says that it is excluded.
+    pub excluded: bool,
+}
+
+/// What is known of a service.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServiceState {
+    pub regions: BTreeMap<RegionId, RegionState>,
+    pub plan: Option<PlanState>,
+    /// The newest public requests, oldest first, at most [`super::proof::WINDOW`].
+    pub public: VecDeque<Seen>,
+    /// The last reason why a plan was held back, so that the timeline says it once.
+    pub held: String,
+}
+
+/// What is known of a service in a region.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RegionState {
+    pub verdict: Verdict,
+    pub beats: Beats,
+    pub suspicion: Option<Suspicion>,
+    /// Since when it is healthy without any vantage voting suspect or down; absent while one does.
+    pub clean_since: Option<Micros>,
+    pub evacuation: Option<Evacuation>,
+}
+
+/// The verdict in force.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub state: VerdictState,
+    pub since: Micros,
+    pub reason: String,
+    pub located: String,
+}
+
+/// A first failure that waits for confirmation or for its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspicion {
+    pub since: Micros,
+    pub confirm_asked: Micros,
+}
+
+/// A region that lost users to others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evacuation {
+    /// When it was found down.
+    pub since: Micros,
+    /// When it was last found down no longer.
+    pub ended: Option<Micros>,
+    /// How often it fell again while its users came back; doubles the time to recover each time.
+    pub relapses: u32,
+    /// The percent of its configured weight that it has back, 0 while evacuated.
+    pub percent: u8,
+    /// When the last step back was planned.
+    pub stepped: Option<Micros>,
+}
+
+/// The plan in force and how far it has come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanState {
+    pub plan: Plan,
+    pub guards: Vec<GuardView>,
+    /// Who has acknowledged it.
+    pub acknowledged: BTreeSet<ReceiverId>,
+    /// When the last of its receivers did.
+    pub acknowledged_at: Option<Micros>,
+    pub proof: ProofHead,
+}
+
+/// How far the proof of a plan has come.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProofHead {
+    pub state: ProofState,
+    pub asked: Micros,
+    pub at: Option<Micros>,
+    pub detail: String,
+}
+
+/// One public request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    pub sent: Micros,
+    pub probe: ProbeId,
+    /// The region that served it; absent when it failed or nobody said.
+    pub region: Option<String>,
+    pub ok: bool,
+}

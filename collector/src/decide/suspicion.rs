@@ -1,0 +1,92 @@
+//! The first failure: ask every vantage to look at once, and say afterwards if it was only a blip.
+
+use super::{
+    Effect, Note,
+    state::{State, Suspicion},
+    vote::{self, Scene},
+    words,
+};
+use crate::config::Impact;
+use wire::{
+    RegionId,
+    assignment::{Confirm, Purpose, Target},
+    instant::us,
+    view::{TimelineKind, VerdictState, Vote},
+};
+
+/// How many confirming runs one request asks for; renewed while the suspicion lasts.
+const RUNS: u16 = 15;
+
+/// Opens, renews and closes suspicions.
+pub(super) fn update(scene: &Scene<'_>, state: &mut State, effects: &mut Vec<Effect>) {
+    for region in scene.service.endpoints.keys() {
+        let ballots = vote::ballots(scene, state, region);
+        let doubtful: Vec<_> =
+            ballots.iter().filter(|b| matches!(b.vote, Vote::Suspect | Vote::Down)).collect();
+        let first = doubtful.iter().max_by_key(|b| b.failing_us());
+        let opening = first.map(|b| {
+            let seen = b.head.map_or("", |head| head.summary.as_str());
+            (format!("{region} fails from {}", b.probe), seen.to_owned())
+        });
+        let Some(record) = state.services.get_mut(scene.id).and_then(|s| s.regions.get_mut(region)) else {
+            continue;
+        };
+        let down = record.verdict.state == VerdictState::Down;
+        match (opening, &mut record.suspicion) {
+            // A region that is down needs no confirmation; the schedule tells when it is back.
+            (_, open @ Some(_)) if down => *open = None,
+            (Some((title, seen)), open @ None) if !down => {
+                *open = Some(Suspicion { since: scene.now, confirm_asked: scene.now });
+                let note =
+                    Note::new(TimelineKind::Suspicion, scene.now, title).service(scene.id).region(region);
+                let every = words::span(us(scene.config.steering.confirm_every));
+                let seen = seen.trim_end_matches('.');
+                effects.push(
+                    note.detail(format!("{seen}. Every vantage is asked to look every {every}.")).into(),
+                );
+                effects.extend(ask(scene, region));
+            }
+            (Some(_), Some(open)) => {
+                let asked_for = us(scene.config.steering.confirm_every) * i64::from(RUNS);
+                if scene.now.since(open.confirm_asked) > asked_for * 2 / 3 {
+                    open.confirm_asked = scene.now;
+                    effects.extend(ask(scene, region));
+                }
+            }
+            (None, open @ Some(_)) => {
+                if let Some(closed) = open.take() {
+                    let lasted = words::span(scene.now.since(closed.since));
+                    let note =
+                        Note::new(TimelineKind::Suspicion, scene.now, format!("{region} answers again"))
+                            .service(scene.id)
+                            .region(region)
+                            .detail(format!(
+                                "A blip of about {lasted}, shorter than the hold: nothing was moved."
+                            ));
+                    effects.push(note.into());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The request to run every check whose failure means down.
+fn ask(scene: &Scene<'_>, region: &RegionId) -> Option<Effect> {
+    let target = Target::Region(region.clone());
+    let checks: Vec<_> = scene
+        .config
+        .checks
+        .iter()
+        .filter(|(_, c)| c.service == *scene.id && c.impact == Impact::Down && c.to.contains(&target))
+        .map(|(id, _)| id.clone())
+        .collect();
+    let every_us = u32::try_from(us(scene.config.steering.confirm_every)).unwrap_or(u32::MAX);
+    (!checks.is_empty()).then_some(Effect::Confirm(Confirm {
+        checks,
+        target,
+        every_us,
+        runs: RUNS,
+        purpose: Purpose::Suspicion,
+    }))
+}

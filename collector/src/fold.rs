@@ -1,0 +1,200 @@
+//! The decider: reads the log in order, applies it to the pure core, and commits what follows.
+//!
+//! Effects, the new state and the log position are committed in one transaction. Only then are probes asked to
+//! confirm and deliveries woken, so nothing is ever announced that a crash could undo.
+
+use crate::{
+    config::Config,
+    decide::{Core, Effect, Event, State},
+    hub::Hub,
+    store::{Error, NewPlan, Saved, Store},
+};
+use runtime::clock::SharedClock;
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{Notify, watch},
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+use wire::Micros;
+
+/// How often the core is told that time passed.
+const TICK: Duration = Duration::from_millis(200);
+/// How often the state is saved when nothing of note happened, microseconds.
+const SAVE_EVERY_US: i64 = 2_000_000;
+/// How many log entries are taken at a time.
+const CHUNK: i64 = 500;
+
+/// The state that pages and the API read, with a number that grows whenever it may have changed.
+#[derive(Debug, Clone, Default)]
+pub struct Published {
+    pub state: Arc<State>,
+    pub change: u64,
+}
+
+/// Everything the decider works with.
+#[derive(Debug)]
+pub struct Fold {
+    core: Core,
+    store: Store,
+    hub: Hub,
+    /// The log position that the core has seen.
+    position: i64,
+    saved_at: Micros,
+    saved_position: i64,
+    published: watch::Sender<Published>,
+    planned: Arc<Notify>,
+}
+
+impl Fold {
+    /// Goes on from the saved state.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn resume(
+        config: Arc<Config>,
+        store: Store,
+        hub: Hub,
+        term: i64,
+        planned: Arc<Notify>,
+    ) -> Result<Fold, Error> {
+        let Saved { position, state } =
+            store.saved().await?.unwrap_or(Saved { position: 0, state: State::default() });
+        let core = Core::new(config, state, term);
+        let published = watch::Sender::new(Published { state: Arc::new(core.state.clone()), change: 1 });
+        Ok(Fold {
+            core,
+            store,
+            hub,
+            position,
+            saved_at: Micros(0),
+            saved_position: position,
+            published,
+            planned,
+        })
+    }
+
+    /// What pages and the API read.
+    pub fn published(&self) -> watch::Receiver<Published> {
+        self.published.subscribe()
+    }
+
+    /// Commits effects that do not come from an event, as that a configuration came into force.
+    ///
+    /// # Errors
+    /// When the database fails or another decider has taken over.
+    pub async fn announce(&mut self, effects: Vec<Effect>, now: Micros) -> Result<(), Error> {
+        self.commit(effects, now).await
+    }
+
+    /// Decides until told to stop. Returns early only when another decider has taken over or the database fails for
+    /// good; the process then stops, and the next one goes on from what was committed.
+    pub async fn run(mut self, clock: SharedClock, appended: Arc<Notify>, stop: CancellationToken) {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let stopping = tokio::select! {
+                () = stop.cancelled() => true,
+                () = appended.notified() => false,
+                _ = tick.tick() => false,
+            };
+            let pass = async {
+                self.catch_up(&clock).await?;
+                let now = clock.now();
+                let effects = self.core.apply(Event::Tick, now);
+                self.settle(effects, now, stopping).await
+            };
+            match pass.await {
+                Ok(()) if stopping => return,
+                Ok(()) => {}
+                Err(error @ Error::Fenced { .. }) => {
+                    tracing::error!(%error, "stopping, so that two deciders never act at once");
+                    return;
+                }
+                Err(error) => {
+                    // The core has advanced and its effects were not committed: only a fresh start from what was
+                    // committed is sound.
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "a decision could not be committed"
+                    );
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Applies everything that is new in the log. Each event is judged at the present time: evidence that waited
+    /// too long is old, and old evidence moves nothing.
+    async fn catch_up(&mut self, clock: &SharedClock) -> Result<(), Error> {
+        loop {
+            let logged = self.store.log_after(self.position, CHUNK).await?;
+            let full = logged.len() as i64 == CHUNK;
+            for entry in logged {
+                let now = clock.now();
+                let effects = self.core.apply(entry.event, now);
+                self.position = entry.position;
+                self.settle(effects, now, false).await?;
+            }
+            if !full {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Commits when there is something to commit, else now and then.
+    async fn settle(&mut self, effects: Vec<Effect>, now: Micros, save: bool) -> Result<(), Error> {
+        let overdue = self.position != self.saved_position && now.since(self.saved_at) >= SAVE_EVERY_US;
+        if save || overdue || effects.iter().any(Effect::is_durable) {
+            return self.commit(effects, now).await;
+        }
+        self.perform(effects);
+        Ok(())
+    }
+
+    async fn commit(&mut self, effects: Vec<Effect>, now: Micros) -> Result<(), Error> {
+        let notes: Vec<_> = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Note(note) => Some(note.clone()),
+                _ => None,
+            })
+            .collect();
+        let config = Arc::clone(&self.core.config);
+        let plans: Vec<NewPlan<'_>> = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Plan { plan, guards } => {
+                    let receivers = config.services.get(&plan.service).map_or(&[][..], |s| &s.receivers);
+                    Some(NewPlan { plan, guards, receivers })
+                }
+                _ => None,
+            })
+            .collect();
+        self.store.commit(self.core.term, self.position, now, &self.core.state, &notes, &plans).await?;
+        self.saved_at = now;
+        self.saved_position = self.position;
+        for note in &notes {
+            tracing::info!(kind = %note.kind, detail = %note.detail, "{}", note.title);
+        }
+        if !plans.is_empty() {
+            self.planned.notify_one();
+        }
+        self.perform(effects);
+        Ok(())
+    }
+
+    /// Does what needs no commit, after the commit, and shows the new state.
+    fn perform(&self, effects: Vec<Effect>) {
+        for effect in effects {
+            if let Effect::Confirm(confirm) = effect {
+                self.hub.confirm(confirm);
+            }
+        }
+        let state = Arc::new(self.core.state.clone());
+        self.published.send_modify(|published| {
+            published.state = state;
+            published.change += 1;
+        });
+    }
+}

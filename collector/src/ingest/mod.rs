@@ -1,0 +1,84 @@
+//! Takes reports: who sends is known by the token, what is sent is checked, and 2xx is answered only after the
+//! commit.
+
+pub mod auth;
+mod stream;
+mod writer;
+
+pub use stream::stream;
+pub use writer::{Refused, Writer, start};
+
+use crate::{App, api::Rejected, config::Config, decide::Event, store::Entry};
+use auth::Caller;
+use axum::{Json, body::Bytes, extract::State};
+use wire::{
+    Micros,
+    report::{Accepted, Batch, MAX_REPORTS, MAX_SAMPLES},
+};
+
+/// `POST /api/v1/reports`
+///
+/// # Errors
+/// A problem document when the batch is malformed, is not the caller's, or cannot be stored now.
+pub async fn reports(
+    State(app): State<App>,
+    caller: Caller,
+    body: Bytes,
+) -> Result<Json<Accepted>, Rejected> {
+    let received = app.clock.now();
+    let batch: Batch = serde_json::from_slice(&body).map_err(|error| {
+        Rejected::new(400, "malformed", "The body is not a batch of reports", error.to_string())
+    })?;
+    check(&app.config, &caller, &batch)?;
+    let samples: usize = batch.reports.iter().map(|report| report.samples.len()).sum();
+    let entries = entries(batch, received);
+    let total = entries.len();
+    let stored = app.writer.append(entries).await?;
+    app.metrics.ingested(&caller.probe, stored, total - stored, samples);
+    Ok(Json(Accepted { stored, duplicates: total - stored }))
+}
+
+fn entries(batch: Batch, received: Micros) -> Vec<Entry> {
+    let Batch { sent, reports, lost } = batch;
+    let entry = |report: wire::report::Report| Entry {
+        source: report.probe.to_string(),
+        sequence: report.sequence,
+        received,
+        event: Event::Report { received, sent, report, lost },
+    };
+    reports.into_iter().map(entry).collect()
+}
+
+/// A probe speaks for itself only, within bounds.
+fn check(config: &Config, caller: &Caller, batch: &Batch) -> Result<(), Rejected> {
+    let refuse =
+        |detail: String| Err(Rejected::new(422, "report-refused", "The reports were refused", detail));
+    if batch.reports.len() > MAX_REPORTS {
+        return refuse(format!("{} reports in a batch; send at most {MAX_REPORTS}", batch.reports.len()));
+    }
+    for report in &batch.reports {
+        if report.probe != caller.probe {
+            return Err(Rejected::new(
+                403,
+                "not-your-report",
+                "A probe can report for itself only",
+                format!("the token is {}'s and the report is {}'s", caller.probe, report.probe),
+            ));
+        }
+        if report.samples.len() > MAX_SAMPLES {
+            return refuse(format!(
+                "{} samples in a report; send at most {MAX_SAMPLES}",
+                report.samples.len()
+            ));
+        }
+        // A check that was taken out of the configuration may still have samples under way: those are kept in the
+        // log and judged by nobody. One that was never this probe's to run is refused.
+        let foreign = report.samples.iter().find(|sample| {
+            config.checks.get(&sample.check).is_some_and(|check| !check.from.contains(&caller.probe))
+        });
+        if let Some(sample) = foreign {
+            return refuse(format!("{} is not assigned to {}", sample.check, caller.probe));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! Group commit: reports that arrive together are committed together, and each is answered after its commit.
+//!
+//! One task writes. Its queue is bounded; when it is full, callers are told to come back, so that memory stays
+//! bounded and the probes' spools do the waiting.
+
+use crate::store::{Entry, Store};
+use runtime::tasks::{Stage, Tasks};
+use std::sync::Arc;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+/// Batches that may wait.
+const QUEUE: usize = 256;
+/// Batches that one transaction takes.
+const GROUP: usize = 64;
+
+/// Hands entries to the writing task. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Writer(mpsc::Sender<Job>);
+
+#[derive(Debug)]
+struct Job {
+    entries: Vec<Entry>,
+    done: oneshot::Sender<Result<usize, Refused>>,
+}
+
+/// Why entries were not stored. The caller keeps them and tries again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("too many reports are waiting to be written")]
+    Busy,
+    #[error("the database failed; the collector's log says why")]
+    Failed,
+    #[error("the collector is stopping")]
+    Stopping,
+}
+
+impl Writer {
+    /// Stores entries and says how many were new. Returns after the commit.
+    ///
+    /// # Errors
+    /// When they were not stored.
+    pub async fn append(&self, entries: Vec<Entry>) -> Result<usize, Refused> {
+        let (done, answer) = oneshot::channel();
+        self.0.try_send(Job { entries, done }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Refused::Busy,
+            mpsc::error::TrySendError::Closed(_) => Refused::Stopping,
+        })?;
+        answer.await.unwrap_or(Err(Refused::Stopping))
+    }
+}
+
+/// Starts the writing task; `appended` is told after each commit.
+pub fn start(tasks: &Tasks, store: Store, appended: Arc<Notify>) -> Writer {
+    let (sender, mut queue) = mpsc::channel(QUEUE);
+    tasks.spawn(Stage::Work, "log writer", |stop| async move {
+        let mut group = Vec::with_capacity(GROUP);
+        loop {
+            tokio::select! {
+                // The listeners stopped in the stage before this one, so what is queued now is the last.
+                () = stop.cancelled() => {
+                    queue.close();
+                    while queue.recv_many(&mut group, GROUP).await > 0 {
+                        commit(&store, &mut group, &appended).await;
+                    }
+                    return;
+                }
+                count = queue.recv_many(&mut group, GROUP) => {
+                    if count == 0 {
+                        return;
+                    }
+                    commit(&store, &mut group, &appended).await;
+                }
+            }
+        }
+    });
+    Writer(sender)
+}
+
+async fn commit(store: &Store, group: &mut Vec<Job>, appended: &Notify) {
+    let entries: Vec<Entry> = group.iter_mut().flat_map(|job| job.entries.iter().cloned()).collect();
+    match store.append(&entries).await {
+        Ok(stored) => {
+            let mut stored = stored.into_iter();
+            for job in group.drain(..) {
+                let new = stored.by_ref().take(job.entries.len()).filter(|new| *new).count();
+                // Whoever gave up waiting sends again, and is then told that it was a duplicate.
+                let _ = job.done.send(Ok(new));
+            }
+            appended.notify_one();
+        }
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "reports could not be committed");
+            for job in group.drain(..) {
+                let _ = job.done.send(Err(Refused::Failed));
+            }
+        }
+    }
+}

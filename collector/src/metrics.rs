@@ -1,0 +1,126 @@
+//! What the collector counts of itself, in one place, through the OpenTelemetry API. Names are those that `/metrics`
+//! shows, without its suffixes.
+
+use crate::{decide::State, fold::Published, store::Outcome};
+use opentelemetry::{
+    KeyValue, global,
+    metrics::{Counter, Meter},
+};
+use tokio::sync::watch;
+use wire::{
+    ProbeId, ReceiverId,
+    view::{ProofState, VerdictState},
+};
+
+/// The collector's instruments. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    reports: Counter<u64>,
+    samples: Counter<u64>,
+    deliveries: Counter<u64>,
+}
+
+impl Metrics {
+    /// Makes the instruments; those that are read from the state are read when somebody looks.
+    pub fn new(published: watch::Receiver<Published>) -> Metrics {
+        let meter = global::meter("collector");
+        observe_verdicts(&meter, published.clone());
+        observe_plans(&meter, published);
+        Metrics {
+            reports: meter
+                .u64_counter("sextant_ingest_reports")
+                .with_description("Reports taken, by probe and whether they were new")
+                .build(),
+            samples: meter
+                .u64_counter("sextant_ingest_samples")
+                .with_description("Samples taken, duplicates included")
+                .build(),
+            deliveries: meter
+                .u64_counter("sextant_webhook_deliveries")
+                .with_description("Attempts to tell a receiver, by result")
+                .build(),
+        }
+    }
+
+    /// Counts a batch.
+    pub fn ingested(&self, probe: &ProbeId, stored: usize, duplicates: usize, samples: usize) {
+        let with = |result| [KeyValue::new("probe", probe.to_string()), KeyValue::new("result", result)];
+        self.reports.add(stored as u64, &with("stored"));
+        self.reports.add(duplicates as u64, &with("duplicate"));
+        self.samples.add(samples as u64, &[KeyValue::new("probe", probe.to_string())]);
+    }
+
+    /// Counts an attempt.
+    pub fn delivered(&self, receiver: &ReceiverId, outcome: &Outcome) {
+        let result = match outcome {
+            Outcome::Acknowledged => "acknowledged",
+            Outcome::Refused(_) => "refused",
+            Outcome::Retry { .. } => "failed",
+        };
+        self.deliveries
+            .add(1, &[KeyValue::new("receiver", receiver.to_string()), KeyValue::new("result", result)]);
+    }
+}
+
+fn observe_verdicts(meter: &Meter, published: watch::Receiver<Published>) {
+    meter
+        .u64_observable_gauge("sextant_verdict")
+        .with_description("1 for the verdict in force of a service in a region, 0 for the other states")
+        .with_callback(move |gauge| {
+            let state = std::sync::Arc::clone(&published.borrow().state);
+            for (service, region, verdict) in verdicts(&state) {
+                for known in
+                    [VerdictState::Healthy, VerdictState::Unknown, VerdictState::Degraded, VerdictState::Down]
+                {
+                    let labels = [
+                        KeyValue::new("service", service.clone()),
+                        KeyValue::new("region", region.clone()),
+                        KeyValue::new("state", known.to_string()),
+                    ];
+                    gauge.observe(u64::from(known == verdict), &labels);
+                }
+            }
+        })
+        .build();
+}
+
+fn verdicts(state: &State) -> impl Iterator<Item = (String, String, VerdictState)> {
+    state.services.iter().flat_map(|(service, s)| {
+        s.regions.iter().map(move |(region, r)| (service.to_string(), region.to_string(), r.verdict.state))
+    })
+}
+
+fn observe_plans(meter: &Meter, published: watch::Receiver<Published>) {
+    let weights = published.clone();
+    meter
+        .u64_observable_gauge("sextant_plan_weight")
+        .with_description("Weight of a region in the plan in force, 0 to 100")
+        .with_callback(move |gauge| {
+            let state = std::sync::Arc::clone(&weights.borrow().state);
+            for (service, plan) in state.services.iter().filter_map(|(id, s)| Some((id, s.plan.as_ref()?))) {
+                for (region, weight) in &plan.plan.weights {
+                    let labels = [
+                        KeyValue::new("service", service.to_string()),
+                        KeyValue::new("region", region.to_string()),
+                    ];
+                    gauge.observe(u64::from(*weight), &labels);
+                }
+            }
+        })
+        .build();
+    meter
+        .i64_observable_gauge("sextant_plan_generation")
+        .with_description("Generation of the plan in force, and whether traffic was measured to follow it")
+        .with_callback(move |gauge| {
+            let state = std::sync::Arc::clone(&published.borrow().state);
+            for (service, plan) in state.services.iter().filter_map(|(id, s)| Some((id, s.plan.as_ref()?))) {
+                let verified = plan.proof.state == ProofState::Verified;
+                let labels = [
+                    KeyValue::new("service", service.to_string()),
+                    KeyValue::new("verified", verified.to_string()),
+                ];
+                gauge.observe(plan.plan.generation, &labels);
+            }
+        })
+        .build();
+}

@@ -1,0 +1,25 @@
+//! Who decides.
+
+use super::{Error, Store, db::write};
+use wire::Micros;
+
+impl Store {
+    /// Takes the lease and returns the new term, above every earlier one. A term is at least the Unix time in
+    /// seconds, so that it grows even when the database was lost: receivers would refuse a lower one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_lease(&self, holder: &str, now: Micros) -> Result<i64, Error> {
+        let least = now.0 / 1_000_000;
+        let (term,): (i64,) = write!(self, tx => {
+            sqlx::query_as(
+                "INSERT INTO lease (name, term, holder, renewed) VALUES ('decider', $1, $2, $3)
+                 ON CONFLICT (name) DO UPDATE SET holder = $2, renewed = $3,
+                    term = CASE WHEN lease.term + 1 > $1 THEN lease.term + 1 ELSE $1 END
+                 RETURNING term",
+            )
+            .bind(least).bind(holder).bind(now.0).fetch_one(&mut *tx).await?
+        });
+        Ok(term)
+    }
+}

@@ -1,0 +1,28 @@
+//! The configuration documents that were in force.
+
+use super::{Error, Store, db::write};
+use wire::Micros;
+
+impl Store {
+    /// Returns the revision of a document: the newest one if the text is unchanged, else a new one. Says also
+    /// whether it is new.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn revise(&self, document: &str, now: Micros) -> Result<(i64, bool), Error> {
+        Ok(write!(self, tx => {
+            let newest: Option<(i64, String)> =
+                sqlx::query_as("SELECT revision, document FROM revision ORDER BY revision DESC LIMIT 1")
+                    .fetch_optional(&mut *tx).await?;
+            match newest {
+                Some((revision, text)) if text == document => (revision, false),
+                newest => {
+                    let revision = newest.map_or(0, |(revision, _)| revision) + 1;
+                    sqlx::query("INSERT INTO revision (revision, applied, document) VALUES ($1, $2, $3)")
+                        .bind(revision).bind(now.0).bind(document).execute(&mut *tx).await?;
+                    (revision, true)
+                }
+            }
+        }))
+    }
+}
