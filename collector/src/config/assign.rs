@@ -1,0 +1,63 @@
+//! What a probe shall do, derived from the configuration.
+
+use super::{Check, Config, Service};
+use std::{collections::BTreeMap, time::Duration};
+use url::Url;
+use wire::{
+    ProbeId,
+    assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Target},
+};
+
+/// The checks of one probe with everything it needs to run them; nothing for a probe that is not configured.
+pub fn assignment(config: &Config, revision: i64, probe: &ProbeId) -> Option<Assignment> {
+    let region = config.probes.get(probe)?.region.clone();
+    let checks = config
+        .checks
+        .iter()
+        .filter(|(_, check)| check.from.contains(probe))
+        .filter_map(|(id, check)| {
+            let service = config.services.get(&check.service)?;
+            Some(AssignedCheck {
+                id: id.clone(),
+                service: check.service.clone(),
+                kind: check.kind.clone(),
+                interval_us: micros(check.interval),
+                timeout_us: micros(check.timeout),
+                budget_us: check.budget.map(micros),
+                endpoints: endpoints(check, service),
+                regions: match check.kind {
+                    CheckKind::Journey(_) => {
+                        service.endpoints.iter().map(|(id, at)| (id.clone(), at.url.clone())).collect()
+                    }
+                    CheckKind::Http(_) | CheckKind::Tcp(_) => BTreeMap::new(),
+                },
+                region_header: service.region_header.clone(),
+            })
+        })
+        .collect();
+    Some(Assignment { revision, probe: probe.clone(), region, checks })
+}
+
+fn endpoints(check: &Check, service: &Service) -> Vec<Endpoint> {
+    let address = |target: &Target| match target {
+        Target::Region(region) => service.endpoints.get(region).map(|endpoint| endpoint.url.clone()),
+        Target::Public => service.public_url.clone(),
+    };
+    let endpoint = |target: &Target| {
+        let url = address(target)?;
+        let url = if matches!(check.kind, CheckKind::Tcp(_)) { tcp(&url)? } else { url };
+        Some(Endpoint { target: target.clone(), url })
+    };
+    check.to.iter().filter_map(endpoint).collect()
+}
+
+/// The host and port of an HTTP URL; every valid one has both, because the scheme implies a port.
+fn tcp(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    Some(format!("tcp://{}:{}", url.host_str()?, url.port_or_known_default()?))
+}
+
+/// Durations of checks end at one hour, which fits.
+fn micros(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,5 @@
+//! The core against stories: a small world is played second by second and the effects are looked at.
+
+mod properties;
+mod stories;
+mod world;

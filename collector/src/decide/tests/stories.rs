@@ -1,0 +1,236 @@
+//! One story each: what happens, what the core does, and within which time.
+
+use super::world::{CONFIG, SECOND, World, id, shop};
+use crate::decide::{Event, Told, state::Seen, verdict, vote};
+use wire::{
+    plan::Cause,
+    view::{ProofState, TimelineKind, VerdictState, Vote},
+};
+
+fn calm() -> World {
+    let mut world = World::new();
+    world.play(15);
+    assert_eq!(world.weights(), [100, 100, 100]);
+    world
+}
+
+fn proof(world: &World) -> ProofState {
+    world.core.state.services[&shop()].plan.as_ref().expect("a plan").proof.state
+}
+
+#[test]
+fn the_first_plan_waits_for_evidence_on_every_region_and_is_proved() {
+    let mut world = World::new();
+    world.silent.extend(["p1", "p2", "p3", "p4", "p5"].map(String::from));
+    world.play(30);
+    assert!(world.plans.is_empty());
+    world.silent.clear();
+    world.play(15);
+    assert_eq!(world.plan().cause, Cause::Configured);
+    assert_eq!(proof(&world), ProofState::Verified);
+}
+
+#[test]
+fn an_outage_is_found_moved_proved_and_given_back() {
+    let mut world = calm();
+    world.break_all("r2");
+    let found = world.play_until(12, |w| w.verdict("r2") == VerdictState::Down);
+    assert!((6..=9).contains(&found), "{found}");
+    assert_eq!(world.weights(), [100, 0, 100]);
+    assert_eq!(world.plan().cause, Cause::Evacuate(id("r2")));
+    assert!(world.play_until(10, |w| proof(w) == ProofState::Verified) <= 6);
+
+    world.play(20);
+    world.heal();
+    world.play_until(5, |w| w.verdict("r2") == VerdictState::Healthy);
+    let since = world.plans.len();
+    world.play_until(120, |w| w.weights() == [100, 100, 100]);
+    world.play_until(20, |w| proof(w) == ProofState::Verified);
+    let ramp: Vec<u8> = world.plans[since..].iter().map(|plan| plan.weights[&id("r2")]).collect();
+    assert_eq!(ramp, [10, 50, 100]);
+    let generations: Vec<i64> = world.plans.iter().map(|plan| plan.generation).collect();
+    assert_eq!(generations, [1, 2, 3, 4, 5]);
+    assert!(world.core.state.services[&shop()].regions[&id("r2")].evacuation.is_none());
+}
+
+#[test]
+fn a_blip_of_any_length_below_the_hold_moves_nothing() {
+    for seconds in 1..=5 {
+        let mut world = calm();
+        world.break_all("r1");
+        world.play(seconds);
+        world.heal();
+        world.play(60);
+        assert_eq!(world.plans.len(), 1, "{seconds} s");
+        let told: Vec<_> = world.noted(TimelineKind::Suspicion).iter().map(|n| n.title.clone()).collect();
+        assert_eq!(told.len(), 2, "opened and closed: {told:?}");
+    }
+}
+
+#[test]
+fn silence_is_never_a_vote() {
+    let mut world = calm();
+    world.silent.extend(["p1", "p2", "p3", "p4"].map(String::from));
+    world.broken.insert(("p5".into(), "r1".into()));
+    world.play(120);
+    assert_eq!(world.plans.len(), 1);
+    assert_eq!(world.verdict("r1"), VerdictState::Unknown);
+    assert_eq!(world.noted(TimelineKind::Probe).len(), 4);
+}
+
+#[test]
+fn a_minority_that_fails_moves_nothing_and_is_located() {
+    let mut world = calm();
+    world.broken.insert(("p4".into(), "r1".into()));
+    world.play(60);
+    assert_eq!(world.plans.len(), 1);
+    let located = &world.core.state.services[&shop()].regions[&id("r1")].verdict.located;
+    assert_eq!(located, "the path from p4 to r1");
+}
+
+#[test]
+fn a_vantage_that_fails_everywhere_is_excluded() {
+    let mut world = calm();
+    for region in ["r1", "r2", "r3"] {
+        world.broken.insert(("p4".into(), region.into()));
+    }
+    world.play(30);
+    let config = world.core.config.clone();
+    let scene =
+        vote::Scene { config: &config, id: &shop(), service: &config.services[&shop()], now: world.now };
+    let ballots = vote::ballots(&scene, &world.core.state, &id("r1"));
+    let of_p4 = ballots.iter().find(|b| b.probe.as_str() == "p4").expect("it was asked");
+    assert_eq!(of_p4.vote, Vote::Excluded);
+    assert_eq!(world.plans.len(), 1);
+    assert_eq!(verdict::tally(&ballots).eligible, 4);
+}
+
+#[test]
+fn a_fault_in_all_regions_is_not_chased() {
+    let mut world = calm();
+    for region in ["r1", "r2", "r3"] {
+        world.break_all(region);
+    }
+    world.play(60);
+    assert_eq!(world.plans.len(), 1);
+}
+
+#[test]
+fn a_second_outage_is_held_and_said_once() {
+    let mut world = calm();
+    world.break_all("r1");
+    world.play_until(12, |w| w.plans.len() == 2);
+    world.play(10);
+    // Two of three regions failing everywhere would look like the vantages' own fault, so only most of them fail.
+    for probe in ["p1", "p2", "p3"] {
+        world.broken.insert((probe.into(), "r2".into()));
+    }
+    world.play(60);
+    assert_eq!(world.plans.len(), 2, "{:?}", world.plan());
+    assert!(world.weights().iter().filter(|w| **w > 0).count() == 2);
+}
+
+#[test]
+fn slow_is_degraded_and_moves_nothing() {
+    let mut world = calm();
+    world.slow.insert("r3".into());
+    world.play_until(20, |w| w.verdict("r3") == VerdictState::Degraded);
+    world.play(30);
+    assert_eq!(world.plans.len(), 1);
+    world.heal();
+    world.play_until(10, |w| w.verdict("r3") == VerdictState::Healthy);
+}
+
+#[test]
+fn a_receiver_that_says_yes_and_does_nothing_is_found_out() {
+    let mut world = calm();
+    world.follows = false;
+    world.break_all("r2");
+    world.play_until(12, |w| w.plans.len() == 2);
+    world.play(70);
+    assert_eq!(proof(&world), ProofState::Unverified);
+    let noted = world.noted(TimelineKind::Proof);
+    assert_eq!(noted.last().map(|n| n.title.as_str()), Some("Traffic does not follow"));
+    // It comes to its senses: the proof is still looked for.
+    world.follows = true;
+    let plan = world.plan().clone();
+    world.entrance.clone_from(&plan.weights);
+    world.play_until(60, |w| proof(w) == ProofState::Verified);
+}
+
+#[test]
+fn no_step_back_without_an_acknowledgement() {
+    let mut world = calm();
+    world.acknowledges = false;
+    world.break_all("r2");
+    world.play_until(12, |w| w.plans.len() == 2);
+    world.play(20);
+    world.heal();
+    world.play(120);
+    assert_eq!(world.plans.len(), 2);
+    world.acknowledges = true;
+    let plan = world.plan().clone();
+    world.acknowledge(&plan);
+    world.play_until(120, |w| w.weights() == [100, 100, 100]);
+}
+
+#[test]
+fn a_relapse_during_the_return_empties_the_region_and_doubles_the_wait() {
+    let mut world = calm();
+    world.break_all("r2");
+    world.play_until(12, |w| w.plans.len() == 2);
+    world.play(10);
+    world.heal();
+    world.play_until(60, |w| w.weights() == [100, 10, 100]);
+    world.break_all("r2");
+    world.play_until(15, |w| w.weights() == [100, 0, 100]);
+    world.play(10);
+    world.heal();
+    let waited = world.play_until(120, |w| w.weights()[1] > 0);
+    assert!(waited >= 20, "{waited}");
+}
+
+#[test]
+fn observing_plans_nothing_and_says_what_it_would_do() {
+    let document = CONFIG.replace("steering:", "steering:\n  automation: observe");
+    let mut world = World::with(&document);
+    world.play(15);
+    world.break_all("r2");
+    world.play(30);
+    assert!(world.plans.is_empty());
+    let held = world.noted(TimelineKind::Held);
+    assert_eq!(held.last().map(|n| n.title.as_str()), Some("Not done: shop leaves r2"));
+}
+
+#[test]
+fn news_of_an_older_plan_changes_nothing() {
+    let mut world = calm();
+    world.break_all("r2");
+    world.play_until(12, |w| w.plans.len() == 2);
+    let before = world.core.state.clone();
+    world.apply(Event::Told {
+        service: shop(),
+        term: 7,
+        generation: 1,
+        receiver: "edge".parse().expect("an id"),
+        told: Told::Refused { why: "late".into() },
+        at: world.now,
+    });
+    assert_eq!(world.core.state.services, before.services);
+}
+
+#[test]
+fn late_samples_do_not_rejuvenate_evidence() {
+    let mut world = calm();
+    let old = world.core.state.series.clone();
+    let head = &old[&"health".parse().expect("an id")][&"p1".parse().expect("an id")];
+    let newest = head.values().map(|head| head.sent).max().expect("a head");
+    assert!(world.now.since(newest) <= 2 * SECOND);
+    let seen: Vec<&Seen> = world.core.state.services[&shop()].public.iter().collect();
+    assert!(seen.is_sorted_by_key(|seen| seen.sent));
+    world.silent.insert("p1".into());
+    world.play(20);
+    let state =
+        vote::probe_state(&world.core.config, &world.core.state, &"p1".parse().expect("an id"), world.now);
+    assert_eq!(state, wire::view::ProbeState::Silent);
+}

@@ -1,0 +1,50 @@
+//! The vantages: who may vote, and how good their clocks are.
+
+use super::{Clock, words::Shape};
+use crate::{
+    format,
+    html::{Icon, Stamp},
+};
+use askama::Template;
+use wire::view::{Overview, ProbeState};
+
+#[derive(Template)]
+#[template(path = "probes.html")]
+pub struct Probes {
+    rows: Vec<Row>,
+}
+
+struct Row {
+    id: String,
+    region: String,
+    state: ProbeState,
+    icon: Icon,
+    meaning: &'static str,
+    age: Option<Stamp>,
+    offset: String,
+    connected: bool,
+    lost: u64,
+    lost_text: String,
+}
+
+impl Probes {
+    pub fn new(overview: &Overview, clock: Clock) -> Self {
+        let rows = overview.probes.iter().map(|probe| Row {
+            id: probe.id.to_string(),
+            region: probe.region.to_string(),
+            state: probe.state,
+            icon: probe.state.icon(),
+            meaning: match probe.state {
+                ProbeState::Eligible => "votes",
+                ProbeState::Excluded => "the fault is its own: does not vote",
+                ProbeState::Silent => "not heard of: does not vote",
+            },
+            age: probe.age_us.map(|us| clock.ago(us)),
+            offset: probe.clock_offset_us.map_or_else(|| "–".to_owned(), format::signed),
+            connected: probe.connected,
+            lost: probe.lost,
+            lost_text: format::count(probe.lost),
+        });
+        Self { rows: rows.collect() }
+    }
+}

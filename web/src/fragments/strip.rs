@@ -1,0 +1,79 @@
+//! The strip of beats: one bar for each bucket of time. Height and colour both tell what happened.
+
+use crate::format;
+use wire::view::Beat;
+
+/// How many buckets a strip shows.
+pub const SLOTS: usize = 60;
+
+/// One bucket's bar in a strip of `4 × SLOTS` by 24 units.
+pub struct Bar {
+    pub x: usize,
+    pub y: u32,
+    pub height: u32,
+    pub class: &'static str,
+    /// What happened, for bars that are not all good.
+    pub title: String,
+}
+
+/// A strip with its summary in words.
+pub struct Strip {
+    pub bars: Vec<Bar>,
+    pub summary: String,
+}
+
+impl Strip {
+    /// The newest bar is at the right; a short history leaves the left free.
+    pub fn new(beats: &[Beat]) -> Self {
+        let beats = &beats[beats.len().saturating_sub(SLOTS)..];
+        let free = SLOTS - beats.len();
+        let bars = beats.iter().enumerate().map(|(i, beat)| bar((free + i) * 4, beat)).collect();
+        Self { bars, summary: summary(beats) }
+    }
+}
+
+fn bar(x: usize, beat: &Beat) -> Bar {
+    let (class, height) = match (beat.ok, beat.slow, beat.failed) {
+        (0, 0, 0) => ("none", 2),
+        (_, _, failed) if failed > 0 => ("failed", 24),
+        (_, slow, _) if slow > 0 => ("slow", 16),
+        _ => ("ok", 9),
+    };
+    let title = if class == "ok" || class == "none" {
+        String::new()
+    } else {
+        let at = format::clock_seconds(beat.at);
+        format!("{at}: {} ok, {} slow, {} failed", beat.ok, beat.slow, beat.failed)
+    };
+    Bar { x, y: 24 - height, height, class, title }
+}
+
+fn summary(beats: &[Beat]) -> String {
+    let (ok, slow, failed) = beats.iter().fold((0u64, 0u64, 0u64), |(ok, slow, failed), b| {
+        (ok + u64::from(b.ok), slow + u64::from(b.slow), failed + u64::from(b.failed))
+    });
+    if ok + slow + failed == 0 {
+        "no runs yet".to_owned()
+    } else {
+        format!("{ok} ok, {slow} slow, {failed} failed")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::Micros;
+
+    #[test]
+    fn the_newest_bucket_is_at_the_right_and_the_worst_run_decides() {
+        let beat = |ok, slow, failed| Beat { at: Micros(0), ok, slow, failed };
+        let strip = Strip::new(&[beat(0, 0, 0), beat(3, 0, 0), beat(2, 1, 0), beat(2, 1, 1)]);
+        let classes: Vec<_> = strip.bars.iter().map(|b| b.class).collect();
+        assert_eq!(classes, ["none", "ok", "slow", "failed"]);
+        assert_eq!(strip.bars[3].x, (SLOTS - 1) * 4);
+        assert_eq!(strip.summary, "7 ok, 2 slow, 1 failed");
+        assert_eq!(strip.bars[3].title, "00:00:00: 2 ok, 1 slow, 1 failed");
+        assert_eq!(Strip::new(&vec![beat(1, 0, 0); 90]).bars.len(), SLOTS);
+        assert_eq!(Strip::new(&[]).summary, "no runs yet");
+    }
+}

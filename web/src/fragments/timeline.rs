@@ -1,0 +1,49 @@
+//! What happened, newest first.
+
+use super::{Clock, words::Shape};
+use crate::html::{Icon, Stamp};
+use askama::Template;
+use wire::view::{Overview, TimelineKind};
+
+/// The most entries that a page shows.
+const MOST: usize = 100;
+
+#[derive(Template)]
+#[template(path = "timeline.html")]
+pub struct Timeline {
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    id: i64,
+    kind: TimelineKind,
+    icon: Icon,
+    at: Stamp,
+    age: Stamp,
+    title: String,
+    detail: String,
+    chips: Vec<String>,
+}
+
+impl Timeline {
+    pub fn new(overview: &Overview, clock: Clock) -> Self {
+        let entries = overview.timeline.iter().take(MOST).map(|entry| Entry {
+            id: entry.id,
+            kind: entry.kind,
+            icon: entry.kind.icon(),
+            at: Stamp::clock(entry.at),
+            age: clock.age(entry.at),
+            title: entry.title.clone(),
+            detail: entry.detail.clone(),
+            chips: [
+                entry.service.as_ref().map(ToString::to_string),
+                entry.region.as_ref().map(ToString::to_string),
+                entry.generation.map(|g| format!("generation {g}")),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+        });
+        Self { entries: entries.collect() }
+    }
+}

@@ -1,0 +1,198 @@
+//! Whole pages and what surrounds them.
+
+use crate::{
+    fixture::{self, World},
+    stage::{NOW, Stage, get, outage, send},
+};
+use axum::{
+    body::Body,
+    http::{Request, StatusCode},
+};
+use web::BoardError;
+use wire::view::{DeliveryState, Overview, ProofState};
+
+#[tokio::test]
+async fn a_healthy_world_reads_as_such_without_a_script() {
+    let page = get(Stage::healthy().router(), "/").await;
+    assert_eq!(page.status, StatusCode::OK);
+    for expected in [
+        r#"<title>healthy: All 3 regions of Shop are healthy. · Sextant</title>"#,
+        r#"data-verdict="shop/eu-west" data-state="healthy""#,
+        r#"data-proof-state="verified" data-generation="11""#,
+        r#"data-delivery="entrance" data-state="acknowledged""#,
+        r#"data-automation="on""#,
+        r#"data-probe="probe-us-east" data-state="eligible""#,
+        "10 min</time>",
+    ] {
+        assert!(page.text.contains(expected), "{expected}");
+    }
+    for id in ["headline", "map", "services", "plan", "timeline", "probes"] {
+        assert!(page.text.contains(&format!(r#"id="{id}""#)), "{id}");
+    }
+    assert!(!page.text.contains(r#"id="demo""#), "no demo in production");
+}
+
+#[tokio::test]
+async fn an_outage_shows_the_whole_loop() {
+    let page = get(Stage::outage().router(), "/").await.text;
+    for expected in [
+        r#"data-verdict="shop/eu-west" data-state="down""#,
+        r#"data-verdict="shop/us-east" data-state="healthy""#,
+        r#"data-proof-state="verified" data-generation="12""#,
+        "evacuate eu-west",
+        "target eu-west",
+        "3 of 3 down",
+        "Loop closed: first failure to proof in 4.71 s",
+        "timeout after 2.0 s in connect",
+        r#"data-vote="down""#,
+    ] {
+        assert!(page.contains(expected), "{expected}");
+    }
+    for step in ["samples", "votes", "verdict", "plan", "delivery", "proof"] {
+        assert!(page.contains(&format!(r#"data-step="{step}" data-progress="done""#)), "{step}");
+    }
+}
+
+#[tokio::test]
+async fn an_open_loop_says_what_it_waits_for() {
+    let mut overview = outage();
+    let plan = overview.services[0].plan.as_mut().expect("a plan");
+    plan.proof.state = ProofState::Waiting;
+    plan.proof.at = None;
+    plan.proof.samples = 0;
+    plan.deliveries[0].state = DeliveryState::Pending;
+    plan.deliveries[0].acknowledged = None;
+    let page = get(Stage::new(overview).router(), "/").await.text;
+    assert!(page.contains(r#"data-step="delivery" data-progress="active""#));
+    assert!(page.contains(r#"data-step="proof" data-progress="waiting""#));
+    assert!(page.contains("Loop open for"));
+    assert!(page.contains(r#"data-delivery="entrance" data-state="pending""#));
+}
+
+#[tokio::test]
+async fn a_silent_probe_is_unknown_and_not_down() {
+    let silent = fixture::overview(NOW, World { broken_at: None, silent: true });
+    let page = get(Stage::new(silent).router(), "/").await.text;
+    assert!(page.contains(r#"data-probe="probe-ap-south" data-state="silent""#));
+    assert!(page.contains(r#"data-vote="unknown""#));
+    assert!(!page.contains(r#"data-vote="down""#));
+    assert!(!page.contains(r#"data-state="down""#));
+}
+
+#[tokio::test]
+async fn an_empty_world_says_what_to_do() {
+    let empty = Overview {
+        regions: Vec::new(),
+        services: Vec::new(),
+        probes: Vec::new(),
+        timeline: Vec::new(),
+        ..outage()
+    };
+    let page = get(Stage::new(empty).router(), "/").await.text;
+    for expected in [
+        "No probe has reported",
+        "sextant probe",
+        "No plan yet",
+        "No service is configured",
+        "Nothing has happened",
+    ] {
+        assert!(page.contains(expected), "{expected}");
+    }
+}
+
+#[tokio::test]
+async fn texts_from_outside_are_escaped() {
+    const HOSTILE: &str = r#"<script>alert("x")</script>'"#;
+    let mut overview = outage();
+    overview.headline = HOSTILE.into();
+    overview.regions[0].name = HOSTILE.into();
+    let service = &mut overview.services[0];
+    service.name = HOSTILE.into();
+    service.public_url = Some(format!("javascript:{HOSTILE}"));
+    let region = &mut service.regions[0];
+    region.url = HOSTILE.into();
+    region.verdict.reason = HOSTILE.into();
+    region.verdict.located = HOSTILE.into();
+    region.verdict.votes[0].detail = HOSTILE.into();
+    let plan = service.plan.as_mut().expect("a plan");
+    plan.plan.reason = HOSTILE.into();
+    plan.guards[0].name = HOSTILE.into();
+    plan.guards[0].detail = HOSTILE.into();
+    plan.deliveries[0].last_error = HOSTILE.into();
+    plan.deliveries[0].id = HOSTILE.into();
+    plan.proof.detail = HOSTILE.into();
+    overview.timeline[0].title = HOSTILE.into();
+    overview.timeline[0].detail = HOSTILE.into();
+    let stage = Stage::new(overview);
+    for page in [get(stage.router(), "/").await, get(stage.demo(), "/").await] {
+        assert!(!page.text.contains("<script>"), "only our own script element, which has attributes");
+        assert!(!page.text.contains("href=\"javascript:"));
+        assert!(page.text.contains("&#60;script&#62;"));
+    }
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_security_headers() {
+    let stage = Stage::healthy();
+    for path in ["/", "/nowhere", "/assets/nothing.css"] {
+        let answer = get(stage.router(), path).await;
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'"), "{path}: {policy}");
+        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+        assert_eq!(answer.header("cache-control"), "no-store");
+    }
+}
+
+#[tokio::test]
+async fn pages_need_nothing_inline_and_nothing_from_elsewhere() {
+    let page = get(Stage::outage().demo(), "/").await.text;
+    for forbidden in
+        [" style=", "<style", " onclick", " onload", "src=\"http", "<link rel=\"stylesheet\" href=\"http"]
+    {
+        assert!(!page.contains(forbidden), "{forbidden}");
+    }
+}
+
+#[tokio::test]
+async fn assets_have_hashed_names_and_may_be_kept_for_ever() {
+    let stage = Stage::healthy();
+    let page = get(stage.router(), "/").await.text;
+    let paths: Vec<_> = page.split('"').filter(|part| part.starts_with("/assets/")).collect();
+    assert!(paths.len() >= 4, "{paths:?}");
+    for path in paths {
+        let asset = get(stage.router(), path).await;
+        assert_eq!(asset.status, StatusCode::OK, "{path}");
+        assert_eq!(asset.header("cache-control"), "public, max-age=31536000, immutable");
+        assert!(!asset.text.is_empty());
+    }
+    assert_eq!(get(stage.router(), "/assets/sextant.css").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn unknown_paths_lead_back() {
+    let answer = get(Stage::healthy().router(), "/no/such/page").await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    assert!(answer.text.contains(r#"<a href="/">"#));
+}
+
+#[tokio::test]
+async fn a_board_without_an_answer_gives_a_page_that_retries() {
+    let stage = Stage::healthy();
+    stage.show(Err(BoardError::new("the <store> does not answer", "check the database")));
+    let answer = get(stage.router(), "/").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.header("refresh"), "3");
+    assert_eq!(answer.header("retry-after"), "3");
+    assert!(answer.text.contains("the &#60;store&#62; does not answer"));
+    assert!(answer.text.contains("check the database"));
+}
+
+#[tokio::test]
+async fn posting_to_a_page_is_refused_with_a_page() {
+    let request = Request::post("/").body(Body::empty()).expect("a request");
+    let answer = send(Stage::healthy().router(), request).await;
+    assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(answer.text.contains(r#"<a href="/">"#));
+}
