@@ -1,1 +1,73 @@
-fn main() {}
+//! Sextant: multi-region synthetic monitoring that steers traffic around trouble, and proves it.
+//!
+//! One binary for every role. Each subcommand is a file here; what they do lives in the crates beside.
+
+mod check;
+mod collector;
+mod demo;
+mod exit;
+mod probe;
+mod secret;
+mod version;
+
+use clap::{Parser, Subcommand};
+use runtime::telemetry::LogFormat;
+use std::process::ExitCode;
+
+/// Multi-region synthetic monitoring that steers traffic around trouble, and proves it.
+#[derive(Debug, Parser)]
+#[command(name = "sextant", version = version::VERSION, arg_required_else_help = true)]
+#[command(
+    after_help = "Try it: `sextant demo` breaks a world of its own. Logs go to stderr; SEXTANT_LOG filters \
+                        them. Metrics and traces go out by OTLP when the OTEL_* variables say where."
+)]
+struct Cli {
+    /// How log lines look.
+    #[arg(long, global = true, env = "SEXTANT_LOG_FORMAT", default_value = "human", value_name = "FORMAT")]
+    log_format: LogStyle,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum LogStyle {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a small world on this machine: five regions, a shop, faults to order, and the loop that answers them.
+    Demo(Box<demo::Args>),
+    /// Run the centre: takes reports, decides, steers, shows.
+    Collector(collector::Args),
+    /// Run a probe, a vantage in one region.
+    Probe(probe::Args),
+    /// Validate a configuration document and list everything that is wrong with it.
+    Check(check::Args),
+    /// Make a secret: a probe's token or a webhook key.
+    Secret(secret::Args),
+}
+
+fn main() -> ExitCode {
+    runtime::tls::install();
+    let cli = Cli::parse();
+    let format = match cli.log_format {
+        LogStyle::Human => LogFormat::Human,
+        LogStyle::Json => LogFormat::Json,
+    };
+    let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let done = match threads {
+        Err(error) => Err(anyhow::Error::new(error).context("cannot start worker threads")),
+        Ok(threads) => threads.block_on(async {
+            match cli.command {
+                Command::Demo(args) => demo::run(*args, format).await,
+                Command::Collector(args) => collector::run(args, format).await,
+                Command::Probe(args) => probe::run(args, format).await,
+                Command::Check(args) => check::run(&args),
+                Command::Secret(args) => secret::run(&args),
+            }
+        }),
+    };
+    exit::code(done)
+}

@@ -184,6 +184,11 @@ impl Collector {
         self.address
     }
 
+    /// The facts that its pages show.
+    pub fn board(&self) -> Board {
+        self.app.board.clone()
+    }
+
     /// Runs until `asked` completes, then drains: listeners first, the last commit at the end.
     ///
     /// # Errors

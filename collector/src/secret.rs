@@ -59,6 +59,11 @@ impl TokenHash {
         }
     }
 
+    /// The hash as 64 hexadecimal digits, for `token: { sha256: … }`.
+    pub fn hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// Compares without telling by its time where the first difference is.
     pub fn matches(&self, other: &TokenHash) -> bool {
         self.0.ct_eq(&other.0).into()

@@ -1,1 +1,37 @@
-//! probe
+//! The agent: it measures services from one vantage and reports what it saw.
+//!
+//! Read in the order of the data: [`stream`] takes the assignment from the collector (and [`kept`] keeps it on
+//! disk, so that the probe measures when the collector is away), [`schedule`] and [`confirm`] say what is due,
+//! [`pacer`] starts it on time, [`runner`] makes a sample of each run of a [`check`] over [`net`], [`collect`]
+//! gathers samples into reports, [`spool`] keeps them on disk, and [`uplink`] sends them in order until the
+//! collector has them. [`app`] puts the parts together.
+//!
+//! Two rules shape it. The loop is open: a slow target never delays the next run, and what could not run is said
+//! (`missed`), not left out. And the collector may be away at any time: nothing that was measured is lost before
+//! the spool is full, and nothing is counted twice.
+
+pub mod app;
+mod atomic_file;
+pub mod check;
+pub mod collect;
+mod complaint;
+pub mod confirm;
+mod health;
+pub mod kept;
+mod lines;
+mod link;
+mod metrics;
+pub mod net;
+pub mod pacer;
+pub mod runner;
+pub mod schedule;
+pub mod settings;
+pub mod spool;
+pub mod stream;
+#[cfg(test)]
+mod testing;
+pub mod uplink;
+mod validate;
+
+pub use app::{App, BuildError, RunError};
+pub use settings::{Settings, Token};

@@ -32,6 +32,15 @@ pub enum Error {
     Twice(#[source] tracing_subscriber::util::TryInitError),
 }
 
+/// The log filter where `SEXTANT_LOG` is not set; `info` unless [`default_filter`] said otherwise.
+static DEFAULT_FILTER: OnceLock<&str> = OnceLock::new();
+
+/// Sets the log filter for a process whose user did not choose one. Call it before [`init`].
+pub fn default_filter(filter: &'static str) {
+    // The first caller decides; a second one in the same process has no better reason.
+    let _ = DEFAULT_FILTER.set(filter);
+}
+
 /// The registry behind `/metrics`, one a process as OpenTelemetry's global meter is.
 static REGISTRY: OnceLock<Registry> = OnceLock::new();
 
@@ -82,7 +91,7 @@ pub fn init(role: &'static str, format: LogFormat) -> Result<Guard, Error> {
     let traces = if exports("TRACES") { Some(traces(resource)?) } else { None };
 
     let filter = EnvFilter::builder()
-        .parse(env::var("SEXTANT_LOG").unwrap_or_else(|_| "info".into()))
+        .parse(env::var("SEXTANT_LOG").unwrap_or_else(|_| (*DEFAULT_FILTER.get_or_init(|| "info")).into()))
         .map_err(Error::Filter)?;
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)

@@ -18,6 +18,9 @@ use wire::{
     },
 };
 
+/// An older suspicion belongs to another story: 10 minutes.
+const SAME_STORY_US: i64 = 600_000_000;
+
 /// How far a step has come; also its style class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
@@ -140,20 +143,21 @@ fn evidence(timeline: &[TimelineEntry], service: &ServiceView, plan: &PlanView) 
         Cause::Evacuate(region) | Cause::Failback { region, .. } => region,
     };
     let failing = matches!(plan.plan.cause, Cause::Evacuate(_));
-    let newest = |kinds: &[TimelineKind], until: Micros| {
-        timeline.iter().find(|e| {
-            kinds.contains(&e.kind)
-                && e.service.as_ref() == Some(&service.id)
-                && e.region.as_ref() == Some(region)
-                && e.at <= until
-        })
-    };
+    let mut story = timeline
+        .iter()
+        .filter(|e| e.service.as_ref() == Some(&service.id) && e.region.as_ref() == Some(region))
+        .skip_while(|e| e.at > plan.plan.created || !is_decision(e));
     let here = service.regions.iter().find(|r| &r.region == region);
-    let decided = newest(&[TimelineKind::Verdict, TimelineKind::Recovery], plan.plan.created);
-    let decided_at = decided
-        .map(|e| e.at)
-        .or_else(|| here.map(|r| r.verdict.since).filter(|since| failing && *since <= plan.plan.created));
-    let suspected = decided_at.filter(|_| failing).and_then(|at| newest(&[TimelineKind::Suspicion], at));
+    let decided = story.next();
+    let since = here.map(|r| r.verdict.since).filter(|since| failing && *since <= plan.plan.created);
+    let decided_at = decided.map(|e| e.at).or(since);
+    // Several vantages may have raised a suspicion; the oldest since the decision before is where it began.
+    let suspected = story
+        .take_while(|e| failing && !is_decision(e))
+        .filter(|e| {
+            e.kind == TimelineKind::Suspicion && decided_at.is_some_and(|at| at.since(e.at) < SAME_STORY_US)
+        })
+        .last();
     let samples = match suspected {
         Some(_) => "first failure",
         None if failing => "failing",
@@ -163,6 +167,10 @@ fn evidence(timeline: &[TimelineEntry], service: &ServiceView, plan: &PlanView) 
     let verdict = decided.map_or_else(|| fallback(region, failing), |e| e.title.clone());
     let verdict = Draft::new("verdict", Progress::Done, decided_at, verdict);
     [samples, votes(here), verdict]
+}
+
+fn is_decision(entry: &TimelineEntry) -> bool {
+    matches!(entry.kind, TimelineKind::Verdict | TimelineKind::Recovery)
 }
 
 fn fallback(region: &RegionId, failing: bool) -> String {
@@ -203,7 +211,7 @@ fn proof(plan: &PlanView) -> Draft {
     let (progress, text) = match proof.state {
         ProofState::Waiting => (Progress::Waiting, "after the delivery".to_owned()),
         ProofState::Measuring => (Progress::Active, counted),
-        ProofState::Verified => (Progress::Done, format!("traffic moved, {counted}")),
+        ProofState::Verified => (Progress::Done, format!("traffic as planned, {counted}")),
         ProofState::Unverified => (Progress::Failed, format!("traffic is not where planned, {counted}")),
     };
     Draft::new("proof", progress, proof.at, text)

@@ -276,9 +276,13 @@ fn plan(now: Micros, stage: &Stage) -> PlanView {
     }
 }
 
+/// When, what, where, which plan, title and detail.
+type Happening =
+    (Option<Micros>, TimelineKind, Option<&'static str>, Option<i64>, &'static str, &'static str);
+
 fn timeline(now: Micros, stage: &Stage) -> Vec<TimelineEntry> {
     let base = Micros(1_795_000_000 * SECOND);
-    let mut entries = vec![
+    let mut entries: Vec<Happening> = vec![
         (
             Some(base),
             TimelineKind::Configuration,
@@ -353,10 +357,7 @@ fn timeline(now: Micros, stage: &Stage) -> Vec<TimelineEntry> {
         ),
     ];
     entries.retain(|e| e.0.is_some_and(|at| at <= now));
-    let entry = |(i, (at, kind, place, generation, title, detail)): (
-        usize,
-        (Option<Micros>, _, Option<&str>, _, &str, &str),
-    )| TimelineEntry {
+    let entry = |(i, (at, kind, place, generation, title, detail)): (usize, Happening)| TimelineEntry {
         id: 400 + i as i64,
         at: at.unwrap_or_default(),
         kind,

@@ -9,7 +9,10 @@ use axum::{
     http::{Request, StatusCode},
 };
 use web::BoardError;
-use wire::view::{DeliveryState, Overview, ProofState};
+use wire::{
+    plan::Cause,
+    view::{DeliveryState, Overview, ProofState, TimelineEntry, TimelineKind},
+};
 
 #[tokio::test]
 async fn a_healthy_world_reads_as_such_without_a_script() {
@@ -67,6 +70,62 @@ async fn an_open_loop_says_what_it_waits_for() {
     assert!(page.contains(r#"data-step="proof" data-progress="waiting""#));
     assert!(page.contains("Loop open for"));
     assert!(page.contains(r#"data-delivery="entrance" data-state="pending""#));
+}
+
+#[tokio::test]
+async fn the_loop_begins_with_the_oldest_suspicion_of_the_same_outage() {
+    let mut overview = outage();
+    let position =
+        overview.timeline.iter().position(|e| e.kind == TimelineKind::Suspicion).expect("a suspicion");
+    let first = overview.timeline[position].clone();
+    let at = |seconds: i64, kind| TimelineEntry {
+        at: first.at.plus_us(-seconds * 1_000_000),
+        kind,
+        id: first.id - 100 - seconds,
+        ..first.clone()
+    };
+    let older =
+        [at(1, TimelineKind::Suspicion), at(20, TimelineKind::Recovery), at(30, TimelineKind::Suspicion)];
+    overview.timeline.splice(position + 1..position + 1, older);
+    let page = get(Stage::new(overview).router(), "/").await.text;
+    assert!(
+        page.contains("first failure to proof in 5.71 s"),
+        "one second more than from the second suspicion"
+    );
+}
+
+#[tokio::test]
+async fn a_failback_counts_from_the_recovery() {
+    let mut overview = outage();
+    let decided = overview.timeline.iter_mut().find(|e| e.kind == TimelineKind::Verdict).expect("a verdict");
+    decided.kind = TimelineKind::Recovery;
+    let region = overview.services[0].regions[0].region.clone();
+    let plan = overview.services[0].plan.as_mut().expect("a plan");
+    plan.plan.cause = Cause::Failback { region, percent: 25 };
+    let page = get(Stage::new(overview).router(), "/").await.text;
+    assert!(page.contains("fail back eu-west to 25 %"));
+    assert!(page.contains("cause to proof in 2.69"), "2.695 s from the verdict to the proof");
+}
+
+#[tokio::test]
+async fn what_was_held_back_since_the_plan_is_shown_with_it() {
+    let mut overview = outage();
+    let newest = overview.timeline[0].clone();
+    let held = TimelineEntry {
+        id: newest.id + 1,
+        kind: TimelineKind::Held,
+        title: "capacity refused a plan".into(),
+        detail: "us-east would reach 130 %.".into(),
+        ..newest
+    };
+    overview.timeline.insert(0, held);
+    let plan_part = |page: &str| {
+        let start = page.find(r#"id="plan-shop""#).expect("a plan card");
+        let end = page.find(r#"id="probes-title""#).expect("the probes after it");
+        page[start..end].to_owned()
+    };
+    let page = get(Stage::new(overview).router(), "/").await.text;
+    assert!(plan_part(&page).contains("us-east would reach 130 %."));
 }
 
 #[tokio::test]

@@ -124,6 +124,10 @@ fn captures(at: &At<'_>) -> Option<BTreeMap<String, Capture>> {
             at.problem_with_key("is no name for a value: use 1 to 63 letters, digits and _, no digit first");
             well = false;
         }
+        if template::RESERVED.contains(&name) {
+            at.problem_with_key("is built in: choose another name for the value");
+            well = false;
+        }
         match capture(&at) {
             Some(capture) => _ = captures.insert(name.to_owned(), capture),
             None => well = false,

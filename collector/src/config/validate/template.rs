@@ -6,6 +6,12 @@ use crate::config::{
 };
 use std::collections::BTreeSet;
 
+/// What the probe offers besides captured values: the run's own id, and the region that the series points at.
+const BUILT_IN: [&str; 2] = ["run.id", "region"];
+
+/// Names that a captured value may not have, because they are built in.
+pub const RESERVED: [&str; 2] = ["run", "region"];
+
 /// Whether and which captured values a text may use.
 #[derive(Clone, Copy)]
 pub enum Scope<'s> {
@@ -25,6 +31,7 @@ impl Scope<'_> {
         for template in templates(text) {
             let problem = match template {
                 Err(()) => Some("`{{` without `}}`".to_owned()),
+                Ok(name) if BUILT_IN.contains(&name) => None,
                 Ok(name) if !is_name(name) => Some(format!(
                     "between {{{{ and }}}} stands the name of a captured value, not {}",
                     read::quote(name)

@@ -1,0 +1,105 @@
+//! One request from configuration to judgement, within a time limit.
+
+use super::{
+    evidence, exchange,
+    fault::Fault,
+    jar::Jar,
+    judge,
+    prepare::{Prepared, prepare},
+    record::{Record, Recorder},
+    tcp as connection, words,
+};
+use crate::net::Net;
+use std::time::Duration;
+use tokio::time::Instant;
+use wire::{assignment::Request, sample::FailClass};
+
+/// When something must be over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit {
+    pub(super) until: Instant,
+    /// How long that was from the beginning, for messages.
+    pub(super) length: Duration,
+}
+
+impl Limit {
+    pub(super) fn from_now(length: Duration) -> Limit {
+        Limit { until: Instant::now() + length, length }
+    }
+
+    /// The length in words.
+    pub(super) fn words(&self) -> String {
+        words::span(u32::try_from(self.length.as_micros()).unwrap_or(u32::MAX))
+    }
+}
+
+/// What to do.
+pub(super) struct Order<'a> {
+    /// Templates must have been filled in.
+    pub(super) request: &'a Request,
+    pub(super) base: &'a str,
+    pub(super) region_header: Option<&'a str>,
+    /// Sends and keeps cookies.
+    pub(super) jar: Option<&'a mut Jar>,
+    pub(super) traceparent: String,
+    pub(super) limit: Limit,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) record: Record,
+    pub(super) fault: Option<Fault>,
+    /// Values that must not appear in evidence.
+    pub(super) secrets: Vec<String>,
+    pub(super) served_by: Option<String>,
+}
+
+/// Sends a request and judges the answer.
+pub(super) async fn http(order: Order<'_>, net: &Net) -> Attempt {
+    let Order { request, base, region_header, mut jar, traceparent, limit } = order;
+    let recorder = Recorder::start();
+    let prepared = prepare(request, base, &traceparent, |url| jar.as_ref().and_then(|jar| jar.header(url)));
+    let prepared: Prepared = match prepared {
+        Ok(prepared) => prepared,
+        Err(fault) => {
+            let secrets = request.headers.values().cloned().collect();
+            return Attempt { record: recorder.finish(), fault: Some(fault), secrets, served_by: None };
+        }
+    };
+    let mut secrets = evidence::secrets(&prepared);
+    let (record, fault) = cut(limit, &recorder, exchange::exchange(&prepared, net, &recorder)).await;
+    if let Some(jar) = &mut jar {
+        jar.keep(&prepared.url, &record.headers);
+        secrets.extend(jar.values());
+    }
+    let fault = fault.or_else(|| judge::judge(&request.expect, &record).err());
+    let served_by = record.served_by(region_header);
+    Attempt { record, fault, secrets, served_by }
+}
+
+/// Opens a TCP connection and closes it.
+pub(super) async fn tcp(url: &str, limit: Limit, net: &Net) -> Attempt {
+    let recorder = Recorder::start();
+    let (record, fault) = cut(limit, &recorder, connection::connect(url, net, &recorder)).await;
+    Attempt { record, fault, secrets: Vec::new(), served_by: None }
+}
+
+/// Does `work` until the limit, and closes the record either way.
+async fn cut(
+    limit: Limit,
+    recorder: &Recorder,
+    work: impl Future<Output = Result<(), Fault>>,
+) -> (Record, Option<Fault>) {
+    let done = tokio::time::timeout_at(limit.until, work).await;
+    let record = recorder.finish();
+    let fault = match done {
+        Ok(done) => done.err(),
+        Err(_elapsed) => {
+            let what = if record.status.is_some() { "complete answer" } else { "answer" };
+            let summary = format!("no {what} within {}, in {}", limit.words(), record.ended_in());
+            Some(Fault::new(FailClass::Timeout, summary))
+        }
+    };
+    (record, fault)
+}

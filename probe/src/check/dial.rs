@@ -1,0 +1,142 @@
+//! Making the connection: name, address, socket, TLS, each a phase of its own.
+
+use super::{
+    fault::Fault,
+    record::{Phase, Recorder},
+};
+use crate::net::{Net, denied};
+use rustls::pki_types::ServerName;
+use std::net::SocketAddr;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use url::{Host, Url};
+use wire::sample::FailClass;
+
+/// Where a request goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Destination {
+    pub(super) host: Host<String>,
+    pub(super) port: u16,
+}
+
+impl Destination {
+    /// Reads host and port of a URL. `url` leaves the host of unknown schemes (`tcp:`) as it is, so the host is
+    /// read again by the rules of `http:`.
+    ///
+    /// # Errors
+    /// [`FailClass::Request`] without a usable host and port.
+    pub(super) fn of(url: &Url) -> Result<Destination, Fault> {
+        let host = url.host_str().filter(|host| !host.is_empty());
+        let host = host.ok_or_else(|| Fault::request("the endpoint's URL has no host"))?;
+        let host = Host::parse(host).map_err(|error| {
+            Fault::request(format!("the endpoint's host {host} is not a host name: {error}"))
+        })?;
+        let port = url.port_or_known_default().filter(|port| *port != 0);
+        let port = port.ok_or_else(|| Fault::request("the endpoint's URL has no port"))?;
+        Ok(Destination { host, port })
+    }
+
+    /// The name that the certificate must carry.
+    fn server_name(&self) -> Result<ServerName<'static>, Fault> {
+        match &self.host {
+            Host::Ipv4(address) => Ok(ServerName::IpAddress((*address).into())),
+            Host::Ipv6(address) => Ok(ServerName::IpAddress((*address).into())),
+            Host::Domain(name) => ServerName::try_from(name.trim_end_matches('.').to_owned())
+                .map_err(|_| Fault::request(format!("{name} cannot be the name of a certificate"))),
+        }
+    }
+}
+
+/// A byte stream to the server, with or without TLS.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Socket for S {}
+
+/// A connection that can take a request.
+pub(super) struct Line {
+    pub(super) socket: Box<dyn Socket>,
+    /// The server chose HTTP/2 (ALPN, RFC 7301).
+    pub(super) h2: bool,
+}
+
+/// Finds the address and opens a TCP connection: phases `dns`, when there is a name to resolve, and `connect`.
+pub(super) async fn tcp(to: &Destination, net: &Net, recorder: &Recorder) -> Result<TcpStream, Fault> {
+    let address = match known_address(to, net) {
+        Some(address) => address,
+        None => {
+            recorder.enter(Phase::Dns);
+            resolve(to).await?
+        }
+    };
+    if let Some(what) = denied(address.ip()) {
+        return Err(Fault::request(format!("{} is {what}: checks are denied to go there", address.ip())));
+    }
+    recorder.enter(Phase::Connect);
+    recorder.note(|record| record.address = Some(address));
+    let socket = TcpStream::connect(address).await.map_err(|error| Fault::connect(address, &error))?;
+    // Small writes must leave at once; a refusal only costs speed and will show in the phases.
+    let _best_effort = socket.set_nodelay(true);
+    Ok(socket)
+}
+
+/// Opens a connection and, for `https`, secures it: phase `tls`.
+pub(super) async fn line(
+    to: &Destination,
+    secure: bool,
+    net: &Net,
+    recorder: &Recorder,
+) -> Result<Line, Fault> {
+    let name = if secure { Some(to.server_name()?) } else { None };
+    let socket = tcp(to, net, recorder).await?;
+    let Some(name) = name else { return Ok(Line { socket: Box::new(socket), h2: false }) };
+    recorder.enter(Phase::Tls);
+    let connector = tokio_rustls::TlsConnector::from(net.tls());
+    let socket = connector.connect(name, socket).await.map_err(|error| Fault::tls(&error))?;
+    let h2 = socket.get_ref().1.alpn_protocol() == Some(b"h2");
+    Ok(Line { socket: Box::new(socket), h2 })
+}
+
+/// The address when nothing needs to be resolved: an override, or a literal.
+fn known_address(to: &Destination, net: &Net) -> Option<SocketAddr> {
+    net.pinned(&to.host.to_string(), to.port).or(match to.host {
+        Host::Ipv4(ip) => Some((ip, to.port).into()),
+        Host::Ipv6(ip) => Some((ip, to.port).into()),
+        Host::Domain(_) => None,
+    })
+}
+
+/// Asks the system's resolver. One address is measured, the first IPv4 one or else the first: a race between
+/// families would hide a broken one.
+async fn resolve(to: &Destination) -> Result<SocketAddr, Fault> {
+    let name = to.host.to_string();
+    let failed = |why: &str| Fault::new(FailClass::Dns, format!("{name} did not resolve: {why}"));
+    let found = tokio::net::lookup_host((name.as_str(), to.port)).await;
+    let found: Vec<_> = found.map_err(|error| failed(&error.to_string()))?.collect();
+    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    first.copied().ok_or_else(|| failed("the name has no address"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_read_alike_in_every_scheme() {
+        for (url, host, port) in [
+            ("http://Shop.Test/a", "shop.test", 80),
+            ("https://shop.test", "shop.test", 443),
+            ("tcp://Shop.Test:5432", "shop.test", 5432),
+            ("tcp://127.0.0.1:5432", "127.0.0.1", 5432),
+            ("tcp://[::1]:5432", "[::1]", 5432),
+            ("http://0x7f.1/", "127.0.0.1", 80),
+        ] {
+            let found = Destination::of(&Url::parse(url).expect(url)).expect(url);
+            assert_eq!((found.host.to_string().as_str(), found.port), (host, port));
+        }
+        for bad in ["tcp://shop.test", "tcp:shop", "tcp://a%20b:1", "http://a:0"] {
+            let fault = Destination::of(&Url::parse(bad).expect(bad)).expect_err(bad);
+            assert_eq!(fault.class, FailClass::Request);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Makes a sample of each due slot. The loop is open: every run is a task of its own, so a slow target never delays
+//! the next run; what exceeds [`CONCURRENT_MOST`] is told as missed.
+
+use crate::{
+    check::{self, Measured, Trace},
+    metrics::{Metrics, outcome_word},
+    net::Net,
+    schedule::{Due, Series},
+    spool::SharedSpool,
+};
+use futures_util::FutureExt;
+use runtime::{clock::SharedClock, random::Random};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, error, field::Empty, info_span};
+use wire::{
+    Micros, ProbeId,
+    sample::{Evidence, Flag, Outcome, Phases, Sample},
+};
+
+/// The most runs at one time.
+pub const CONCURRENT_MOST: usize = 2048;
+/// A wall clock that moved this much more or less than the monotonic clock during a run was stepped, microseconds.
+const STEP_US: u64 = 50_000;
+
+/// A sample and the probe that took it (a report names its probe).
+#[derive(Debug)]
+pub struct Taken {
+    pub probe: ProbeId,
+    pub sample: Sample,
+}
+
+/// What runs need.
+pub struct Runner {
+    shared: Arc<Shared>,
+    permits: Arc<Semaphore>,
+    tasks: TaskTracker,
+    abandon: CancellationToken,
+}
+
+struct Shared {
+    net: Net,
+    clock: SharedClock,
+    random: Random,
+    metrics: Metrics,
+    out: mpsc::Sender<Taken>,
+    spool: SharedSpool,
+}
+
+impl Runner {
+    /// Samples go to `out`; what does not fit there when nobody may wait is counted as lost in `spool`.
+    pub fn new(
+        net: Net,
+        clock: SharedClock,
+        random: Random,
+        metrics: Metrics,
+        out: mpsc::Sender<Taken>,
+        spool: SharedSpool,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared { net, clock, random, metrics, out, spool }),
+            permits: Arc::new(Semaphore::new(CONCURRENT_MOST)),
+            tasks: TaskTracker::new(),
+            abandon: CancellationToken::new(),
+        }
+    }
+
+    /// Starts a run and does not wait for it.
+    pub fn start(&self, due: Due) {
+        let shared = self.shared.clone();
+        let Ok(permit) = self.permits.clone().try_acquire_owned() else {
+            let taken = missed(due);
+            shared.metrics.run(&taken.sample);
+            if shared.out.try_send(taken).is_err() {
+                shared.spool.note_lost(1);
+            }
+            return;
+        };
+        let abandon = self.abandon.clone();
+        self.tasks.spawn(async move {
+            let taken = tokio::select! {
+                taken = shared.run(&due) => taken,
+                () = abandon.cancelled() => missed(due),
+            };
+            shared.hand_on(taken).await;
+            drop(permit);
+        });
+    }
+
+    /// Tells slots that were not run.
+    pub fn missed(&self, slots: Vec<Due>) {
+        if slots.is_empty() {
+            return;
+        }
+        let shared = self.shared.clone();
+        self.tasks.spawn(async move {
+            for due in slots {
+                shared.hand_on(missed(due)).await;
+            }
+        });
+    }
+
+    /// Waits for the runs under way, each for its timeout and none longer than `grace`; what is left then is told
+    /// as missed, because a run that was cut short says nothing about its target.
+    pub async fn finish(&self, grace: Duration) {
+        self.tasks.close();
+        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
+            self.abandon.cancel();
+            self.tasks.wait().await;
+        }
+    }
+}
+
+impl Shared {
+    async fn run(&self, due: &Due) -> Taken {
+        let (series, scheduled) = (&due.series, due.scheduled);
+        let trace = Trace { trace_id: self.random.bytes(), span_id: self.random.bytes() };
+        let span = info_span!(
+            "check.run",
+            check = %series.check.id,
+            target = %series.endpoint.target,
+            outcome = Empty,
+            otel.kind = "client",
+            synthetic.trace_id = %trace.id(),
+        );
+        let started = self.clock.now();
+        let monotonic = Instant::now();
+        let run = check::run(&series.check, &series.endpoint, &self.net, &trace).instrument(span.clone());
+        // A panic is a mistake of ours; it must cost one sample and not the series.
+        let measured = AssertUnwindSafe(run).catch_unwind().await;
+        let passed = wire::instant::us(monotonic.elapsed());
+        let stepped = self.clock.now().since(started).abs_diff(passed) > STEP_US;
+        let Ok(measured) = measured else {
+            error!(check = %series.check.id, target = %series.endpoint.target, "a check panicked: please report it");
+            let mut taken = missed(due.clone());
+            taken.sample.evidence = Some(Evidence {
+                summary: "the probe itself failed while it ran this check; its log says more".into(),
+                step: None,
+                excerpt: None,
+            });
+            return taken;
+        };
+        span.record("outcome", outcome_word(measured.outcome));
+        let mut flags = Vec::new();
+        if started.since(scheduled) > late_us(series) {
+            flags.push(Flag::LateStart);
+        }
+        if stepped {
+            flags.push(Flag::ClockStepped);
+        }
+        Taken { probe: series.probe.clone(), sample: sample(due, started, flags, measured) }
+    }
+
+    async fn hand_on(&self, taken: Taken) {
+        self.metrics.run(&taken.sample);
+        if self.out.send(taken).await.is_err() {
+            self.spool.note_lost(1);
+        }
+    }
+}
+
+/// How late a run may start, microseconds: a tenth of the interval, but at least 100 ms (what a busy machine does
+/// now and then) and at most 1 s (a probe that is later than this is overloaded, whatever the interval).
+fn late_us(series: &Series) -> i64 {
+    (i64::from(series.check.interval_us) / 10).clamp(100_000, 1_000_000)
+}
+
+fn sample(due: &Due, started: Micros, flags: Vec<Flag>, measured: Measured) -> Sample {
+    Sample {
+        check: due.series.check.id.clone(),
+        target: due.series.endpoint.target.clone(),
+        scheduled: due.scheduled,
+        started,
+        total_us: measured.total_us,
+        outcome: measured.outcome,
+        slow: measured.slow,
+        phases: measured.phases,
+        trigger: due.trigger,
+        address: measured.address,
+        status: measured.status,
+        served_by: measured.served_by,
+        bytes: measured.bytes,
+        flags,
+        trace_id: measured.trace_id,
+        evidence: measured.evidence,
+        steps: measured.steps,
+    }
+}
+
+/// The sample of a slot that was not run: it never started, so `started` is the slot itself.
+fn missed(due: Due) -> Taken {
+    let nothing = Measured {
+        total_us: 0,
+        outcome: Outcome::Missed,
+        slow: false,
+        phases: Phases::default(),
+        address: None,
+        status: None,
+        served_by: None,
+        bytes: None,
+        evidence: None,
+        steps: Vec::new(),
+        trace_id: None,
+    };
+    let sample = sample(&due, due.scheduled, Vec::new(), nothing);
+    Taken { probe: due.series.probe.clone(), sample }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! Short ways to make the things that unit tests need.
+
+use std::collections::BTreeMap;
+use wire::{
+    Micros,
+    assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Expect, Request, Target},
+    sample::{Outcome, Phases, Sample, Trigger},
+};
+
+/// An HTTP check against `url` as target `a`.
+pub fn check(id: &str, interval_us: u32, url: &str) -> AssignedCheck {
+    AssignedCheck {
+        id: id.parse().expect("an id"),
+        service: "shop".parse().expect("an id"),
+        kind: CheckKind::Http(Request {
+            method: "GET".into(),
+            path: "/".into(),
+            headers: BTreeMap::new(),
+            body: None,
+            expect: Expect::default(),
+        }),
+        interval_us,
+        timeout_us: 500_000,
+        budget_us: None,
+        endpoints: vec![Endpoint { target: target("a"), url: url.into() }],
+        regions: BTreeMap::new(),
+        region_header: None,
+    }
+}
+
+/// The assignment of probe `north-1` in region `north`.
+pub fn assignment(checks: Vec<AssignedCheck>) -> Assignment {
+    Assignment {
+        revision: 1,
+        probe: "north-1".parse().expect("an id"),
+        region: "north".parse().expect("an id"),
+        checks,
+    }
+}
+
+pub fn target(region: &str) -> Target {
+    region.parse().expect("an id")
+}
+
+/// A good sample; `n` is its schedule, so that tests can tell samples apart.
+pub fn sample(n: i64) -> Sample {
+    Sample {
+        check: "home".parse().expect("an id"),
+        target: target("a"),
+        scheduled: Micros(n),
+        started: Micros(n),
+        total_us: 1000,
+        outcome: Outcome::Ok,
+        slow: false,
+        phases: Phases::default(),
+        trigger: Trigger::Schedule,
+        address: None,
+        status: Some(200),
+        served_by: None,
+        bytes: None,
+        flags: vec![],
+        trace_id: None,
+        evidence: None,
+        steps: vec![],
+    }
+}

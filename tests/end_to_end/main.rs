@@ -1,0 +1,10 @@
+//! End to end: the real binary as real processes, real sockets, a real browser.
+//!
+//! `harness` starts and stops things and waits for facts; every other module is one kind of story.
+
+mod bad_input;
+mod browser;
+mod chrome;
+mod crash;
+mod harness;
+mod outage;
