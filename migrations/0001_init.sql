@@ -49,6 +49,7 @@ CREATE TABLE timeline (
   service    TEXT,
   region     TEXT,
   generation BIGINT,
+  state      TEXT, -- the state that a verdict came to
   title      TEXT   NOT NULL,
   detail     TEXT   NOT NULL
 );

@@ -54,6 +54,8 @@ pub async fn run(mut samples: mpsc::Receiver<Taken>, spool: SharedSpool, stop: C
         error!(samples = held.len(), "samples are lost: the disk refuses them and the probe stops");
         spool.note_lost(held.len());
     }
+    // The runs end before this task is told to.
+    stop.cancelled().await;
 }
 
 async fn sleep_until(at: Option<Instant>) {
@@ -154,6 +156,18 @@ mod tests {
         scene.spool.grown().await;
         assert!(begin.elapsed() <= Duration::from_millis(10), "{:?}", begin.elapsed());
         assert_eq!(marks(&scene.spool).await, [[0, 1], [2, 3]]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_the_runs_is_not_the_end_of_this_task() {
+        let mut scene = scene();
+        scene.samples.send(taken(testing::sample(0))).await.expect("open");
+        drop(scene.samples);
+        let ended = tokio::time::timeout(Duration::from_secs(5), &mut scene.end).await;
+        assert!(ended.is_err(), "a task that ends early stops the process");
+        assert_eq!(marks(&scene.spool).await, [[0]]);
+        scene.stop.cancel();
+        scene.end.await.expect("no panic");
     }
 
     #[tokio::test(start_paused = true)]

@@ -149,6 +149,7 @@ fn metrics(resource: Resource) -> Result<SdkMeterProvider, Error> {
     let registry = REGISTRY.get_or_init(Registry::new).clone();
     let scraped = opentelemetry_prometheus::exporter()
         .with_registry(registry)
+        .scope_info_enabled(false)
         .build()
         .map_err(|error| Error::Metrics(error.into()))?;
     let mut provider = SdkMeterProvider::builder().with_resource(resource).with_reader(scraped);

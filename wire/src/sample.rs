@@ -1,6 +1,6 @@
 //! One run of a check, as the probe saw it.
 
-use crate::{CheckId, Micros, assignment::Target};
+use crate::{CheckId, Micros, RegionId, assignment::Target};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -182,6 +182,10 @@ pub struct Evidence {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepResult {
     pub name: String,
+    /// The region that the step was sent to, when it is not the series' target: a failure there says nothing of the
+    /// target alone.
+    #[serde(default)]
+    pub elsewhere: Option<RegionId>,
     pub outcome: Outcome,
     pub total_us: u32,
     #[serde(default)]

@@ -334,6 +334,9 @@ pub struct TimelineEntry {
     pub service: Option<ServiceId>,
     pub region: Option<RegionId>,
     pub generation: Option<i64>,
+    /// The state that a verdict came to, so that good news looks like good news.
+    #[serde(default)]
+    pub state: Option<VerdictState>,
     /// A few words.
     pub title: String,
     /// One or two sentences with the evidence.

@@ -4,7 +4,7 @@ use wire::{
     Micros, RegionId, ServiceId,
     assignment::Confirm,
     plan::Plan,
-    view::{GuardView, TimelineKind},
+    view::{GuardView, TimelineKind, VerdictState},
 };
 
 /// One thing to do.
@@ -33,6 +33,8 @@ pub struct Note {
     pub service: Option<ServiceId>,
     pub region: Option<RegionId>,
     pub generation: Option<i64>,
+    /// The state that a verdict came to.
+    pub state: Option<VerdictState>,
     pub title: String,
     pub detail: String,
 }
@@ -41,7 +43,16 @@ impl Note {
     /// An entry about the whole system.
     pub fn new(kind: TimelineKind, at: Micros, title: impl Into<String>) -> Self {
         let title = title.into();
-        Self { at, kind, service: None, region: None, generation: None, title, detail: String::new() }
+        Self {
+            at,
+            kind,
+            service: None,
+            region: None,
+            generation: None,
+            state: None,
+            title,
+            detail: String::new(),
+        }
     }
 
     /// Says which service it is about.
@@ -59,6 +70,12 @@ impl Note {
     /// Says which plan it is about.
     pub fn generation(mut self, generation: i64) -> Self {
         self.generation = Some(generation);
+        self
+    }
+
+    /// Says which state a verdict came to.
+    pub fn state(mut self, state: VerdictState) -> Self {
+        self.state = Some(state);
         self
     }
 

@@ -24,6 +24,9 @@ pub struct Head {
     pub total_us: u32,
     pub phases: Phases,
     pub served_by: Option<String>,
+    /// The region that the failing step of a journey was sent to, when it is not the target.
+    #[serde(default)]
+    pub elsewhere: Option<RegionId>,
     /// What the newest run saw, one sentence.
     pub summary: String,
     /// The failures up to now, without a success in between.
@@ -153,6 +156,11 @@ fn advance(old: Option<&Head>, sample: &Sample, sent: Micros) -> Head {
         total_us: sample.total_us,
         phases: sample.phases,
         served_by: sample.served_by.clone(),
+        elsewhere: sample
+            .steps
+            .last()
+            .filter(|step| step.outcome.is_fail())
+            .and_then(|s| s.elsewhere.clone()),
         summary,
         failing: if sample.outcome.is_fail() { Run::extend(failing, sent) } else { None },
         // A failure neither adds to a run of slow answers nor ends it.

@@ -29,7 +29,8 @@ impl State {
         self.series.get(check)?.get(probe)?.get(target)
     }
 
-    /// Drops what the configuration does not have, so that a removed region cannot keep its users away for ever.
+    /// Drops what the configuration does not have, so that a removed region cannot keep its users away for ever. A
+    /// removed service keeps its last plan: were it to come back, its generations must go on growing.
     pub fn forget_unknown(&mut self, config: &Config) {
         self.probes.retain(|id, _| config.probes.contains_key(id));
         self.series.retain(|id, _| config.checks.contains_key(id));
@@ -40,7 +41,6 @@ impl State {
                 .values_mut()
                 .for_each(|by_target| by_target.retain(|target, _| check.to.contains(target)));
         }
-        self.services.retain(|id, _| config.services.contains_key(id));
         for (id, state) in &mut self.services {
             let Some(service) = config.services.get(id) else { continue };
             state.regions.retain(|region, _| service.endpoints.contains_key(region));

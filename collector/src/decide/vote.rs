@@ -96,6 +96,9 @@ fn vote<'a>(
             continue;
         }
         let vote = vote_of_series(head, check.impact, steering);
+        if vote != Vote::Up && blames_elsewhere(scene, state, probe, head) {
+            continue;
+        }
         let better = |(other, old): (Vote, &Head)| vote > other || (vote == other && head.sent > old.sent);
         if worst.is_none_or(better) {
             worst = Some((vote, head));
@@ -105,6 +108,18 @@ fn vote<'a>(
         Some((vote, head)) => (vote, Some(head)),
         None => (Vote::Unknown, newest),
     }
+}
+
+/// Whether a journey failed in a step that it made in another region, while that region fails from the same vantage
+/// anyway: then the target is not to blame, and the journey says nothing of it.
+fn blames_elsewhere(scene: &Scene<'_>, state: &State, probe: &ProbeId, head: &Head) -> bool {
+    let Some(elsewhere) = &head.elsewhere else { return false };
+    let target = Target::Region(elsewhere.clone());
+    scene.config.checks.iter().any(|(id, check)| {
+        let votes = check.service == *scene.id && check.impact == Impact::Down;
+        let failing = |head: &Head| head.failing.is_some() && head.elsewhere.is_none();
+        votes && state.head(id, probe, &target).is_some_and(failing)
+    })
 }
 
 /// What one fresh series says. The order of [`Vote`] is the order of badness among the votes returned here.

@@ -67,13 +67,14 @@ impl Store {
             .bind(position).bind(term).bind(now.0).bind(&state).execute(&mut *tx).await?;
             for note in notes {
                 sqlx::query(
-                    "INSERT INTO timeline (id, at, kind, service, region, generation, title, detail)
-                     VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM timeline), $1, $2, $3, $4, $5, $6, $7)",
+                    "INSERT INTO timeline (id, at, kind, service, region, generation, title, detail, state)
+                     VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM timeline), $1, $2, $3, $4, $5, $6, $7, $8)",
                 )
                 .bind(note.at.0).bind(note.kind.to_string())
                 .bind(note.service.as_ref().map(|id| id.as_str()))
                 .bind(note.region.as_ref().map(|id| id.as_str()))
                 .bind(note.generation).bind(&note.title).bind(&note.detail)
+                .bind(note.state.map(|state| state.to_string()))
                 .execute(&mut *tx).await?;
             }
             for NewPlan { plan, guards, receivers } in plans {

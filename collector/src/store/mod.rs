@@ -11,6 +11,9 @@ mod log;
 mod revision;
 mod timeline;
 
+#[cfg(test)]
+mod conformance;
+
 pub use db::{Error, Store};
 pub use decision::{NewPlan, Saved};
 pub use delivery::{Due, Outcome};

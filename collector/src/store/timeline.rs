@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use wire::{
     Micros, ServiceId,
     plan::Plan,
-    view::{GuardView, TimelineEntry, TimelineKind},
+    view::{GuardView, TimelineEntry, TimelineKind, VerdictState},
 };
 
 #[derive(FromRow)]
@@ -19,14 +19,15 @@ struct Row {
     service: Option<String>,
     region: Option<String>,
     generation: Option<i64>,
+    state: Option<String>,
     title: String,
     detail: String,
 }
 
 impl Row {
     fn entry(self) -> Result<TimelineEntry, Error> {
-        let kind: TimelineKind = serde_json::from_value(serde_json::Value::String(self.kind))
-            .map_err(|source| Error::Stored { what: "a timeline entry", source })?;
+        let kind: TimelineKind = word(self.kind)?;
+        let state: Option<VerdictState> = self.state.map(word).transpose()?;
         Ok(TimelineEntry {
             id: self.id,
             at: Micros(self.at),
@@ -34,10 +35,17 @@ impl Row {
             service: self.service.and_then(|id| id.parse().ok()),
             region: self.region.and_then(|id| id.parse().ok()),
             generation: self.generation,
+            state,
             title: self.title,
             detail: self.detail,
         })
     }
+}
+
+/// Reads a word that stands for one of our enumerations.
+fn word<T: serde::de::DeserializeOwned>(text: String) -> Result<T, Error> {
+    serde_json::from_value(serde_json::Value::String(text))
+        .map_err(|source| Error::Stored { what: "a timeline entry", source })
 }
 
 impl Store {

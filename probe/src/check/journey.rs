@@ -12,11 +12,9 @@ use super::{
     words,
 };
 use crate::net::Net;
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 use wire::{
+    RegionId,
     assignment::{AssignedCheck, Endpoint, Journey, Place, Step, Target},
     sample::{Evidence, FailClass, Outcome, Phases, StepResult},
 };
@@ -45,6 +43,7 @@ pub(super) async fn run(
         let (attempt, attempts) = traveller.step(step).await;
         steps.push(StepResult {
             name: step.name.clone(),
+            elsewhere: traveller.elsewhere(&step.place).map(|(region, _)| region.clone()),
             outcome: attempt.fault.as_ref().map_or(Outcome::Ok, |fault| Outcome::Fail(fault.class)),
             total_us: since(begun),
             phases: attempt.record.phases,
@@ -192,19 +191,29 @@ impl Traveller<'_> {
 
     /// Where a step goes.
     fn base(&self, place: &Place) -> Result<String, Fault> {
-        let regions: &BTreeMap<_, _> = &self.check.regions;
-        let found = match place {
+        let region = match place {
+            Place::Region(region) => region,
             Place::Here => return Ok(self.endpoint.url.clone()),
-            Place::Region(region) => {
-                regions.get(region).ok_or_else(|| format!("region {region} has no endpoint"))
+            Place::Other => {
+                let other = self.elsewhere(place).map(|(_, base)| base.clone());
+                return other.ok_or_else(|| Fault::request("the service has no other region"));
             }
-            Place::Other => regions
-                .iter()
-                .find(|(region, _)| !matches!(&self.endpoint.target, Target::Region(here) if here == *region))
-                .map(|(_, base)| base)
-                .ok_or_else(|| "the service has no other region".to_owned()),
         };
-        found.cloned().map_err(Fault::request)
+        let base = self.check.regions.get(region).cloned();
+        base.ok_or_else(|| Fault::request(format!("region {region} has no endpoint")))
+    }
+
+    /// The region that a step goes to, with its address, when it is not the one that the series points at.
+    fn elsewhere(&self, place: &Place) -> Option<(&RegionId, &String)> {
+        let not_here =
+            |region: &RegionId| !matches!(&self.endpoint.target, Target::Region(here) if here == region);
+        match place {
+            Place::Here => None,
+            Place::Region(region) => {
+                self.check.regions.get_key_value(region).filter(|(region, _)| not_here(region))
+            }
+            Place::Other => self.check.regions.iter().find(|(region, _)| not_here(region)),
+        }
     }
 
     /// Says that it was the journey's time that ran out, if it did.

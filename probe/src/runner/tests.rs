@@ -76,6 +76,15 @@ async fn a_late_start_and_a_stepped_clock_are_flagged() {
 }
 
 #[tokio::test]
+async fn a_stop_waits_for_runs() {
+    let mut scene = Scene::new().await;
+    scene.runner.start(scene.due(NOW));
+    // The first is polled first, so it waits already when the answer comes.
+    tokio::join!(biased; scene.runner.finish(Duration::from_secs(60)), scene.answer(|| ()));
+    assert_eq!(scene.sample().await.outcome, Outcome::Ok);
+}
+
+#[tokio::test]
 async fn a_run_that_a_stop_cuts_short_is_missed() {
     let mut scene = Scene::new().await;
     scene.runner.start(scene.due(NOW));

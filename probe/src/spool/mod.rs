@@ -1,7 +1,7 @@
 //! Reports on disk, first in first out, until the collector has them.
 //!
-//! A folder holds `lock`, `cursor` (what is done, see [`cursor`]) and segment files named by the sequence of their
-//! first report (see [`segment`]). [`Spool::append`] returns when its reports survive a power failure, and only
+//! A folder holds `lock`, `cursor` (what is done, see `cursor.rs`) and segment files named by the sequence of their
+//! first report (see `segment.rs`). [`Spool::append`] returns when its reports survive a power failure, and only
 //! those are ever handed out. A segment is deleted as a whole, when all of it is done or when the disk limit asks
 //! for room; reports given up in that way are counted as lost.
 //!

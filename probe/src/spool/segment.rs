@@ -130,15 +130,9 @@ impl Segment {
         self.records.truncate(keep);
     }
 
-    /// Opens for appending after the last good record.
+    /// Opens for appending.
     pub fn reopen(&self) -> Result<File, SpoolError> {
-        let open = || {
-            let file = File::options().write(true).open(&self.path)?;
-            file.set_len(self.size)?;
-            file.sync_all()?;
-            Ok(file)
-        };
-        open().map_err(SpoolError::io("write to the spool", &self.path))
+        File::options().write(true).open(&self.path).map_err(SpoolError::io("write to the spool", &self.path))
     }
 
     /// Opens for reading; absent when the file is gone.

@@ -11,7 +11,7 @@ async fn scene() -> (Target, TempDir, Collector) {
     (target, folder(), collector)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_measured_while_the_collector_is_away_arrives_later() {
     let (target, data, mut collector) = scene().await;
     let probe = Probe::start(settings(data.path(), &[&collector.url()]));

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use target::Target;
 use wire::sample::{FailClass, Outcome, Trigger};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_assigned_is_measured_and_arrives() {
     let (target, data) = (Target::start().await, folder());
     let checks = vec![check("home", 100_000, &target.url()), check("cart", 150_000, &target.url())];

@@ -18,6 +18,8 @@ struct Entry {
     id: i64,
     kind: TimelineKind,
     icon: Icon,
+    /// The state that a verdict came to; empty for other entries.
+    state: String,
     at: Stamp,
     age: Stamp,
     title: String,
@@ -30,7 +32,8 @@ impl Timeline {
         let entries = overview.timeline.iter().take(MOST).map(|entry| Entry {
             id: entry.id,
             kind: entry.kind,
-            icon: entry.kind.icon(),
+            icon: entry.state.map_or_else(|| entry.kind.icon(), |state| state.icon()),
+            state: entry.state.map_or_else(String::new, |state| state.to_string()),
             at: Stamp::clock(entry.at),
             age: clock.age(entry.at),
             title: entry.title.clone(),

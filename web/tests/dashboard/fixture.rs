@@ -364,6 +364,7 @@ fn timeline(now: Micros, stage: &Stage) -> Vec<TimelineEntry> {
         service: Some("shop".parse().expect("an id")),
         region: place.map(region),
         generation,
+        state: (kind == TimelineKind::Verdict).then_some(VerdictState::Down),
         title: title.into(),
         detail: detail.into(),
     };

@@ -234,3 +234,24 @@ fn late_samples_do_not_rejuvenate_evidence() {
         vote::probe_state(&world.core.config, &world.core.state, &"p1".parse().expect("an id"), world.now);
     assert_eq!(state, wire::view::ProbeState::Silent);
 }
+
+#[test]
+fn a_journey_that_fails_in_a_broken_region_does_not_blame_where_it_began() {
+    let document = CONFIG.replace(
+        "receivers:\n  edge:",
+        "  follows:\n    service: shop\n    impact: degraded\n    interval: 2s\n    timeout: 2s\n    journey:\n      \
+         steps:\n        - { name: there, in: other, get: / }\nreceivers:\n  edge:",
+    );
+    let mut world = World::with(&document);
+    world.journeys = true;
+    world.play(15);
+    world.break_all("r2");
+    world.play(40);
+    assert_eq!(world.verdict("r2"), VerdictState::Down);
+    assert_eq!(world.verdict("r1"), VerdictState::Healthy, "its journeys fail in r2, not in r1");
+    world.heal();
+    world.play(60);
+    // Now r2 answers, but what was written in r1 does not arrive there: that is r1's users' loss.
+    world.journeys_fail = true;
+    world.play_until(20, |w| w.verdict("r1") == VerdictState::Degraded);
+}

@@ -13,7 +13,7 @@ use wire::{
     assignment::{Purpose, Target},
     plan::Plan,
     report::Report,
-    sample::{Evidence, FailClass, Outcome, Phases, Sample, Trigger},
+    sample::{Evidence, FailClass, Outcome, Phases, Sample, StepResult, Trigger},
     view::{TimelineKind, VerdictState},
 };
 
@@ -51,6 +51,9 @@ pub struct World {
     /// (vantage, region) pairs that fail, `*` standing for every vantage.
     pub broken: BTreeSet<(String, String)>,
     pub slow: BTreeSet<String>,
+    /// Whether vantages make a journey from r1 to r2, and whether it fails although r2 answers.
+    pub journeys: bool,
+    pub journeys_fail: bool,
     /// Vantages that nothing is heard of.
     pub silent: BTreeSet<String>,
     /// Whether the receiver acknowledges, and whether its traffic then follows.
@@ -79,6 +82,8 @@ impl World {
             now: Micros(1_795_000_000_000_000),
             broken: BTreeSet::new(),
             slow: BTreeSet::new(),
+            journeys: false,
+            journeys_fail: false,
             silent: BTreeSet::new(),
             acknowledges: true,
             follows: true,
@@ -158,6 +163,9 @@ impl World {
                     samples.push(self.health(probe, region));
                 }
             }
+            if self.journeys {
+                samples.push(self.journey(probe));
+            }
             samples.push(self.public(probe));
             self.sequence += 1;
             let report = Report { probe: probe.clone(), sequence: self.sequence, samples };
@@ -188,6 +196,26 @@ impl World {
             let summary = "connection refused".into();
             sample.evidence = Some(Evidence { summary, step: None, excerpt: None });
         }
+        sample
+    }
+
+    /// A journey that begins in r1 and ends in r2.
+    fn journey(&self, probe: &ProbeId) -> Sample {
+        let mut sample = sample("follows", Target::Region(id("r1")), self.clock_of(probe));
+        let failed = self.journeys_fail || self.fails(probe.as_str(), "r2");
+        if failed {
+            sample.outcome = Outcome::Fail(FailClass::Status);
+        }
+        sample.steps.push(StepResult {
+            name: "there".into(),
+            elsewhere: Some(id("r2")),
+            outcome: sample.outcome,
+            total_us: 1,
+            phases: Phases::default(),
+            status: None,
+            served_by: None,
+            attempts: 1,
+        });
         sample
     }
 

@@ -1,0 +1,166 @@
+//! What the store must do, whatever the engine.
+
+use crate::{
+    decide::{Event, Note, State, Told},
+    store::{Entry, Error, NewPlan, Outcome, Store},
+};
+use std::collections::BTreeMap;
+use wire::{
+    Micros, ReceiverId, ServiceId,
+    plan::{Cause, Plan},
+    report::Report,
+    view::{DeliveryState, GuardView, TimelineKind, VerdictState},
+};
+
+const T0: Micros = Micros(1_795_000_000_000_000);
+
+fn shop() -> ServiceId {
+    "shop".parse().expect("an id")
+}
+
+fn edges() -> [ReceiverId; 2] {
+    ["edge-a", "edge-b"].map(|id| id.parse().expect("an id"))
+}
+
+fn report(probe: &str, sequence: i64) -> Entry {
+    let report = Report { probe: probe.parse().expect("an id"), sequence, samples: Vec::new() };
+    let event = Event::Report { received: T0, sent: T0, report, lost: 0 };
+    Entry { source: probe.into(), sequence, received: T0, event }
+}
+
+fn plan(generation: i64, term: i64) -> Plan {
+    Plan {
+        service: shop(),
+        generation,
+        term,
+        weights: BTreeMap::from([("r1".parse().expect("an id"), 100)]),
+        cause: Cause::Configured,
+        reason: "a “reason”".into(),
+        created: T0.plus_us(generation),
+    }
+}
+
+/// Plays through every function once.
+pub async fn play(store: &Store) {
+    store.ping().await.expect("it answers");
+    log(store).await;
+    let term = decisions(store).await;
+    outbox(store).await;
+    fencing(store, term).await;
+    assert_eq!(store.revise("a: 1", T0).await.expect("stored"), (1, true));
+    assert_eq!(store.revise("a: 1", T0).await.expect("stored"), (1, false));
+    assert_eq!(store.revise("a: 2", T0).await.expect("stored"), (2, true));
+}
+
+async fn log(store: &Store) {
+    let first = [report("p1", 1), report("p1", 2), report("p2", 1)];
+    assert_eq!(store.append(&first).await.expect("stored"), [true; 3]);
+    // A resend that overlaps: only what is new is stored, and it counts once.
+    let again = [report("p1", 2), report("p1", 3), report("p1", 3)];
+    assert_eq!(store.append(&again).await.expect("stored"), [false, true, false]);
+    let logged = store.log_after(0, 100).await.expect("read");
+    let order: Vec<_> = logged.iter().map(|entry| &entry.event).cloned().collect();
+    let expected =
+        [first[0].event.clone(), first[1].event.clone(), first[2].event.clone(), again[1].event.clone()];
+    assert_eq!(order, expected);
+    assert!(logged.is_sorted_by(|a, b| a.position < b.position));
+    let rest = store.log_after(logged[1].position, 1).await.expect("read");
+    assert_eq!(rest, logged[2..3]);
+}
+
+async fn decisions(store: &Store) -> i64 {
+    assert!(store.saved().await.expect("read").is_none());
+    let term = store.take_lease("me", T0).await.expect("taken");
+    assert_eq!(term, T0.0 / 1_000_000, "a term is at least the time");
+    let state = State { now: T0, ..State::default() };
+    let notes = [
+        Note::new(TimelineKind::Verdict, T0, "one")
+            .service(&shop())
+            .state(VerdictState::Down)
+            .detail("because"),
+        Note::new(TimelineKind::Plan, T0, "two").generation(1),
+    ];
+    let guards = [GuardView { name: "never-empty".into(), passed: true, detail: "1 of 1".into() }];
+    let (plan, receivers) = (plan(1, term), edges());
+    let plans = [NewPlan { plan: &plan, guards: &guards, receivers: &receivers }];
+    store.commit(term, 4, T0, &state, &notes, &plans).await.expect("committed");
+    let saved = store.saved().await.expect("read").expect("it is there");
+    assert_eq!((saved.position, saved.state), (4, state));
+    let timeline = store.timeline(i64::MAX, 10).await.expect("read");
+    let titles: Vec<_> = timeline.iter().map(|entry| (entry.id, entry.title.as_str(), entry.state)).collect();
+    assert_eq!(titles, [(2, "two", None), (1, "one", Some(VerdictState::Down))]);
+    assert_eq!(store.timeline(2, 10).await.expect("read").len(), 1);
+    let plans = store.plans(&shop(), i64::MAX, 10).await.expect("read");
+    assert_eq!(plans, [(plan, guards.to_vec())]);
+    term
+}
+
+async fn outbox(store: &Store) {
+    let due = store.due(T0.plus_us(10)).await.expect("read");
+    assert_eq!(due.len(), 2);
+    assert!(store.due(T0).await.expect("read").is_empty(), "not before its time");
+    assert_eq!(store.next_due().await.expect("read"), Some(T0.plus_us(1)));
+
+    let later = T0.plus_us(5_000_000);
+    let retry = Outcome::Retry { why: "down".into(), next: later };
+    store.record(&due[0], &retry, T0.plus_us(20)).await.expect("recorded");
+    store.record(&due[1], &Outcome::Acknowledged, T0.plus_us(30)).await.expect("recorded");
+    let views = store.deliveries(&shop(), 1).await.expect("read");
+    let states: Vec<_> = views.iter().map(|d| (d.state, d.attempts, d.last_error.as_str())).collect();
+    assert_eq!(states, [(DeliveryState::Pending, 1, "down"), (DeliveryState::Acknowledged, 1, "")]);
+    assert_eq!(store.next_due().await.expect("read"), Some(later));
+
+    // The core hears of both through the log, of the retry only once.
+    let due = store.due(later).await.expect("read");
+    store.record(&due[0], &retry, later).await.expect("recorded");
+    let told: Vec<Told> = store
+        .log_after(4, 100)
+        .await
+        .expect("read")
+        .into_iter()
+        .filter_map(|entry| match entry.event {
+            Event::Told { told, .. } => Some(told),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [Told::Failing { why: "down".into() }, Told::Acknowledged { after_us: 29 }]);
+}
+
+async fn fencing(store: &Store, term: i64) {
+    let newer = store.take_lease("another", T0).await.expect("taken");
+    assert!(newer > term);
+    let old = store.commit(term, 9, T0, &State::default(), &[], &[]).await;
+    assert!(matches!(old, Err(Error::Fenced { .. })), "{old:?}");
+    assert_eq!(store.saved().await.expect("read").expect("still there").position, 4);
+
+    let (plan, receivers) = (plan(2, newer), edges());
+    let plans = [NewPlan { plan: &plan, guards: &[], receivers: &receivers[..1] }];
+    store.commit(newer, 5, T0, &State::default(), &[], &plans).await.expect("committed");
+    let old = store.deliveries(&shop(), 1).await.expect("read");
+    assert_eq!(old[0].state, DeliveryState::Superseded, "overtaken");
+    assert!(!store.is_pending(&old[0].id).await.expect("read"));
+
+    // A receiver that was added, or that refused, is told after a restart; one that was told is left alone.
+    let due = store.due(T0.plus_us(100)).await.expect("read").remove(0);
+    store.record(&due, &Outcome::Refused("wrong secret".into()), T0).await.expect("recorded");
+    assert_eq!(store.next_due().await.expect("read"), None);
+    store.ensure_told(&plan, &receivers, T0.plus_us(200)).await.expect("stored");
+    let states: Vec<_> =
+        store.deliveries(&shop(), 2).await.expect("read").iter().map(|d| (d.state, d.attempts)).collect();
+    assert_eq!(states, [(DeliveryState::Pending, 1), (DeliveryState::Pending, 0)]);
+
+    assert_eq!(store.expire_timeline(T0.plus_us(1)).await.expect("deleted"), 2);
+    let before = store.log_after(0, 100).await.expect("read").len();
+    let deleted = store.expire_log(T0.plus_us(1)).await.expect("deleted");
+    assert_eq!(deleted, 4, "reports that were folded, and nothing after the decider's position");
+    assert_eq!(store.log_after(0, 100).await.expect("read").len(), before - 4);
+}
+
+/// After a restart.
+pub async fn still_there(store: &Store) {
+    assert_eq!(store.saved().await.expect("read").expect("it is there").position, 5);
+    assert_eq!(store.revise("a: 2", T0).await.expect("stored"), (2, false));
+    assert_eq!(store.append(&[report("p2", 9)]).await.expect("stored"), [true]);
+    let last = store.log_after(0, 100).await.expect("read").pop().expect("an entry");
+    assert_eq!(last.event, report("p2", 9).event);
+}
