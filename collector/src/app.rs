@@ -127,6 +127,12 @@ impl Collector {
         let address = listener
             .local_addr()
             .map_err(|source| BuildError::Listen { address: settings.listen, source })?;
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                %address,
+                "everybody who reaches this address can read the dashboard: nothing asks for a password yet"
+            );
+        }
         let store = match &settings.database {
             Some(url) => Store::postgres(url).await?,
             None => Store::sqlite(&settings.data.join("sextant.db")).await?,

@@ -70,7 +70,7 @@ pub struct Beats(pub VecDeque<Beat>);
 impl Beats {
     /// Counts a run that was sent at `sent`; one older than all buckets is left out.
     fn count(&mut self, sent: Micros, ok: bool, slow: bool) {
-        let at = Micros(sent.0.div_euclid(BEAT_US) * BEAT_US);
+        let at = Micros(sent.0.div_euclid(BEAT_US).saturating_mul(BEAT_US));
         if self.0.back().is_none_or(|last| last.at < at) {
             self.0.push_back(Beat { at, ..Beat::default() });
             if self.0.len() > BEATS {
@@ -94,7 +94,8 @@ pub(super) fn take(core: &mut Core, received: Micros, sent: Micros, report: &Rep
     let offset = received.since(sent);
     let probe = core.state.probes.entry(report.probe.clone()).or_default();
     if received >= probe.heard {
-        *probe = ProbeHead { heard: received, clock_offset_us: -offset, lost, ..probe.clone() };
+        *probe =
+            ProbeHead { heard: received, clock_offset_us: offset.saturating_neg(), lost, ..probe.clone() };
     }
     for sample in &report.samples {
         let sent = sample.started.plus_us(offset).min(received);

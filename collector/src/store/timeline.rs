@@ -83,13 +83,13 @@ impl Store {
             .collect()
     }
 
-    /// Deletes timeline entries from before `before`; says how many.
+    /// Deletes timeline entries from before `before`, but never the newest, so that ids go on growing; says how many.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn expire_timeline(&self, before: Micros) -> Result<u64, Error> {
         Ok(on!(self, pool => {
-            sqlx::query("DELETE FROM timeline WHERE at < $1").bind(before.0).execute(pool).await?.rows_affected()
+            sqlx::query("DELETE FROM timeline WHERE at < $1 AND id < (SELECT MAX(id) FROM timeline)").bind(before.0).execute(pool).await?.rows_affected()
         }))
     }
 }
