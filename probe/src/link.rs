@@ -27,6 +27,8 @@ const ANSWER: Duration = Duration::from_secs(5);
 const RETRY_AFTER_MOST: Duration = Duration::from_secs(30);
 /// A stream without a line for this long is dead.
 pub const SILENCE: Duration = Duration::from_secs(3 * HEARTBEAT_SECONDS);
+/// How the collector says that a report is another probe's.
+const NOT_YOURS: &str = "/problems/not-your-report";
 /// As much of a refusal is read, bytes.
 const REFUSAL_MOST: usize = 64 << 10;
 
@@ -130,20 +132,27 @@ impl Link {
             return Ok(response);
         }
         let after = retry_after(&response);
-        let problem = explain(response).await;
-        Err(match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                // Later refusals do not stop a probe that once was welcome: it must survive mistakes at the centre.
-                if !self.known.swap(true, Ordering::Relaxed) && self.refusal.set(problem.clone()).is_ok() {
-                    self.refused.cancel();
-                }
-                Failure::Refused(problem)
-            }
-            StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
-                Failure::Unacceptable(problem)
-            }
-            _ => Failure::Unavailable { problem, after },
-        })
+        let failure = classify(status, explain(response).await, after);
+        // Later refusals do not stop a probe that once was welcome: it must survive mistakes at the centre.
+        if let Failure::Refused(problem) = &failure
+            && !self.known.swap(true, Ordering::Relaxed)
+            && self.refusal.set(problem.clone()).is_ok()
+        {
+            self.refused.cancel();
+        }
+        Err(failure)
+    }
+}
+
+fn classify(status: StatusCode, problem: Problem, after: Option<Duration>) -> Failure {
+    match status {
+        // The spool holds reports of the probe that had this folder before: they concern nobody any more.
+        StatusCode::FORBIDDEN if problem.kind == NOT_YOURS => Failure::Unacceptable(problem),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Refused(problem),
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
+            Failure::Unacceptable(problem)
+        }
+        _ => Failure::Unavailable { problem, after },
     }
 }
 
@@ -209,6 +218,23 @@ mod tests {
         assert_eq!((proxy.status, proxy.detail.as_str()), (502, "<h1>Bad gateway</h1>"));
         let endless = explain(response(500, &[], &"x".repeat(1 << 20))).await;
         assert_eq!(endless.detail.len(), 300);
+    }
+
+    #[test]
+    fn failures_are_named_after_the_reaction() {
+        let judge = |status: u16, kind| {
+            let status = StatusCode::from_u16(status).expect("a status");
+            classify(status, Problem::new(status.as_u16(), kind, "No", "no"), None)
+        };
+        assert!(matches!(judge(401, "unknown-token"), Failure::Refused(_)));
+        assert!(matches!(judge(403, "wrong-region"), Failure::Refused(_)));
+        assert!(matches!(judge(403, "not-your-report"), Failure::Unacceptable(_)));
+        for status in [400, 413, 422] {
+            assert!(matches!(judge(status, "report-refused"), Failure::Unacceptable(_)));
+        }
+        for status in [302, 404, 405, 409, 429, 500, 503] {
+            assert!(matches!(judge(status, "other"), Failure::Unavailable { .. }));
+        }
     }
 
     #[test]

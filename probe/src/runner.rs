@@ -119,15 +119,19 @@ impl Runner {
 impl Shared {
     async fn run(&self, due: &Due) -> Taken {
         let (series, scheduled) = (&due.series, due.scheduled);
-        let trace = Trace { trace_id: self.random.bytes(), span_id: self.random.bytes() };
         let span = info_span!(
             "check.run",
             check = %series.check.id,
             target = %series.endpoint.target,
             outcome = Empty,
             otel.kind = "client",
-            synthetic.trace_id = %trace.id(),
+            user_agent.synthetic.type = "test",
         );
+        // Where spans are exported, the request carries this span's own id, so that a trace that begins here goes
+        // on in the service. Elsewhere it carries a random one: a failing sample can still be found in their logs.
+        let (trace_id, span_id) =
+            runtime::trace::identity(&span).unwrap_or_else(|| (self.random.bytes(), self.random.bytes()));
+        let trace = Trace { trace_id, span_id };
         let started = self.clock.now();
         let monotonic = Instant::now();
         let run = check::run(&series.check, &series.endpoint, &self.net, &trace).instrument(span.clone());
