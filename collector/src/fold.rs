@@ -22,6 +22,8 @@ use wire::Micros;
 const TICK: Duration = Duration::from_millis(200);
 /// How often the state is saved when nothing of note happened, microseconds.
 const SAVE_EVERY_US: i64 = 2_000_000;
+/// How often the state is shown when there is no news, microseconds.
+const PUBLISH_EVERY_US: i64 = 1_000_000;
 /// How many log entries are taken at a time.
 const CHUNK: i64 = 500;
 
@@ -43,6 +45,7 @@ pub struct Fold {
     saved_at: Micros,
     saved_position: i64,
     published: watch::Sender<Published>,
+    published_at: Micros,
     planned: Arc<Notify>,
 }
 
@@ -70,6 +73,7 @@ impl Fold {
             saved_at: Micros(0),
             saved_position: position,
             published,
+            published_at: Micros(0),
             planned,
         })
     }
@@ -98,13 +102,7 @@ impl Fold {
                 () = appended.notified() => false,
                 _ = tick.tick() => false,
             };
-            let pass = async {
-                self.catch_up(&clock).await?;
-                let now = clock.now();
-                let effects = self.core.apply(Event::Tick, now);
-                self.settle(effects, now, stopping).await
-            };
-            match pass.await {
+            match self.pass(&clock, stopping).await {
                 Ok(()) if stopping => return,
                 Ok(()) => {}
                 Err(error @ Error::Fenced { .. }) => {
@@ -124,22 +122,31 @@ impl Fold {
         }
     }
 
-    /// Applies everything that is new in the log. Each event is judged at the present time: evidence that waited
-    /// too long is old, and old evidence moves nothing.
-    async fn catch_up(&mut self, clock: &SharedClock) -> Result<(), Error> {
+    /// Takes in everything that is new in the log, then judges once, at the present time: evidence that waited too
+    /// long is old, and old evidence moves nothing.
+    async fn pass(&mut self, clock: &SharedClock, stopping: bool) -> Result<(), Error> {
+        let before = self.position;
+        let mut effects = Vec::new();
         loop {
             let logged = self.store.log_after(self.position, CHUNK).await?;
             let full = logged.len() as i64 == CHUNK;
             for entry in logged {
-                let now = clock.now();
-                let effects = self.core.apply(entry.event, now);
+                effects.extend(self.core.apply(entry.event, clock.now()));
                 self.position = entry.position;
-                self.settle(effects, now, false).await?;
             }
             if !full {
-                return Ok(());
+                break;
             }
         }
+        let now = clock.now();
+        effects.extend(self.core.apply(Event::Tick, now));
+        let changed = self.position != before || !effects.is_empty();
+        self.settle(effects, now, stopping).await?;
+        // Without news only ages change, and a page counts those by itself.
+        if changed || now.since(self.published_at) >= PUBLISH_EVERY_US {
+            self.publish(now);
+        }
+        Ok(())
     }
 
     /// Commits when there is something to commit, else now and then.
@@ -184,13 +191,18 @@ impl Fold {
         Ok(())
     }
 
-    /// Does what needs no commit, after the commit, and shows the new state.
+    /// Does what needs no commit, after the commit.
     fn perform(&self, effects: Vec<Effect>) {
         for effect in effects {
             if let Effect::Confirm(confirm) = effect {
                 self.hub.confirm(confirm);
             }
         }
+    }
+
+    /// Shows the state to pages and the API.
+    fn publish(&mut self, now: Micros) {
+        self.published_at = now;
         let state = Arc::new(self.core.state.clone());
         self.published.send_modify(|published| {
             published.state = state;

@@ -48,7 +48,8 @@ impl Core {
         Self { config, state, term }
     }
 
-    /// Takes one event and returns what shall happen. `now` never goes back; an earlier one is treated as the last.
+    /// Takes one event and returns what shall happen. Reports and answers are taken in; a tick judges, and the caller
+    /// ticks after every batch of events, so that a thousand reports cost one judgement. `now` never goes back; an earlier one is treated as the last.
     pub fn apply(&mut self, event: Event, now: Micros) -> Vec<Effect> {
         let now = now.max(self.state.now);
         self.state.now = now;
@@ -60,9 +61,8 @@ impl Core {
             Event::Told { service, term, generation, receiver, told, at } => {
                 proof::told(self, &service, (term, generation), &receiver, &told, at, &mut effects);
             }
-            Event::Tick => {}
+            Event::Tick => self.judge(now, &mut effects),
         }
-        self.judge(now, &mut effects);
         effects
     }
 
