@@ -65,6 +65,11 @@ impl web::Lab for Panel {
         }
     }
 
+    fn configuration(&self) -> Result<String, String> {
+        let path = self.config.display();
+        std::fs::read_to_string(&self.config).map_err(|error| format!("{path} cannot be read: {error}"))
+    }
+
     fn break_region(&self, region: &str, how: &str, seconds: Option<u64>) -> Result<String, String> {
         let how: How = how.parse().map_err(|error: lab::world::UnknownHow| error.to_string())?;
         let duration = seconds.map(Duration::from_secs);

@@ -8,3 +8,4 @@ mod chrome;
 mod crash;
 mod harness;
 mod outage;
+mod telemetry;

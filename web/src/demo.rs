@@ -40,6 +40,14 @@ pub async fn heal(State(live): State<Arc<Live>>, headers: HeaderMap) -> Response
     answer(&headers, lab(&live).and_then(Lab::heal))
 }
 
+/// `GET /demo/config`: the document as plain text, so that it can be copied.
+pub async fn configuration(State(live): State<Arc<Live>>) -> Response {
+    match lab(&live).and_then(Lab::configuration) {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response(),
+        Err(reason) => (StatusCode::NOT_FOUND, reason).into_response(),
+    }
+}
+
 fn lab(live: &Live) -> Result<&dyn Lab, String> {
     live.site.lab.as_deref().ok_or_else(|| "There is no demo world here.".to_owned())
 }

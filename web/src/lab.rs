@@ -8,6 +8,12 @@ pub trait Lab: Send + Sync + 'static {
     /// The state of the world now. Called about once a second for each open page, so it must be cheap.
     fn panel(&self) -> Panel;
 
+    /// The configuration of this world, for people to copy; without secrets.
+    ///
+    /// # Errors
+    /// A sentence for the visitor: why it cannot be read.
+    fn configuration(&self) -> Result<String, String>;
+
     /// Breaks a region in one of the ways that its [`PanelRegion::breakable`] lists, for a time or until healed.
     /// Tells what was done.
     ///

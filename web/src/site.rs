@@ -35,6 +35,7 @@ pub fn router(site: Site) -> Router {
         .route("/assets/{name}", get(assets::serve));
     if has_lab {
         routes = routes.route("/demo/break", post(demo::break_region)).route("/demo/heal", post(demo::heal));
+        routes = routes.route("/demo/config", get(demo::configuration));
     }
     routes
         .fallback(pages::not_found)

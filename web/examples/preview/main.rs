@@ -94,6 +94,10 @@ impl Lab for Preview {
         }
     }
 
+    fn configuration(&self) -> Result<String, String> {
+        Ok("version: 1\n".into())
+    }
+
     fn break_region(&self, region: &str, how: &str, seconds: Option<u64>) -> Result<String, String> {
         if region != "eu-west" {
             return Err(format!("This preview can only break eu-west, not {region}."));

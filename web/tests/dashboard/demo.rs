@@ -95,3 +95,11 @@ async fn production_has_no_such_buttons() {
     let answer = post(Stage::healthy().router(), "/demo/heal", "", &[SAME]).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn the_configuration_can_be_copied() {
+    let answer = get(Stage::healthy().demo(), "/demo/config").await;
+    assert_eq!((answer.status, answer.text.as_str()), (StatusCode::OK, "version: 1\n"));
+    assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+    assert_eq!(get(Stage::healthy().router(), "/demo/config").await.status, StatusCode::NOT_FOUND);
+}

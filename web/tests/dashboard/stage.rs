@@ -101,6 +101,10 @@ impl Lab for Stage {
         }
     }
 
+    fn configuration(&self) -> Result<String, String> {
+        Ok("version: 1\n".into())
+    }
+
     fn break_region(&self, region: &str, how: &str, seconds: Option<u64>) -> Result<String, String> {
         if region != "eu-west" {
             return Err(format!("There is no region {region}."));
