@@ -15,7 +15,7 @@ use crate::{
 };
 use axum::Router;
 use runtime::{
-    clock::SharedClock,
+    clock::{SharedClock, SteadyClock},
     random::Random,
     tasks::{Stage, Stopped, Tasks},
 };
@@ -110,9 +110,12 @@ impl Collector {
     /// When any of that fails; the message says what to do.
     pub async fn build(
         settings: Settings,
-        clock: SharedClock,
+        wall: SharedClock,
         random: Random,
     ) -> Result<Collector, BuildError> {
+        // Everything is judged by a clock that never goes back; only receivers are told the wall clock's time, because
+        // they compare it with their own.
+        let clock = SteadyClock::over(wall.clone());
         let (config, document) = config::load(&settings.config)?;
         for warning in config::warnings(&config) {
             tracing::warn!("{warning}");
@@ -144,7 +147,8 @@ impl Collector {
         let hub = Hub::default();
         let (planned, appended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let mut fold =
-            Fold::resume(Arc::clone(&config), store.clone(), hub.clone(), term, Arc::clone(&planned)).await?;
+            Fold::resume(Arc::clone(&config), store.clone(), hub.clone(), term, Arc::clone(&planned), now)
+                .await?;
         let published = fold.published();
         if is_new {
             fold.announce(vec![decide::configured(revision, now)], now).await?;
@@ -168,6 +172,7 @@ impl Collector {
             store: store.clone(),
             receivers: Arc::new(receivers),
             clock: clock.clone(),
+            wall,
             random,
             planned,
             appended: Arc::clone(&appended),

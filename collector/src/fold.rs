@@ -60,9 +60,11 @@ impl Fold {
         hub: Hub,
         term: i64,
         planned: Arc<Notify>,
+        now: Micros,
     ) -> Result<Fold, Error> {
-        let Saved { position, state } =
+        let Saved { position, mut state } =
             store.saved().await?.unwrap_or(Saved { position: 0, state: State::default() });
+        state.fit(now);
         let core = Core::new(config, state, term);
         let published = watch::Sender::new(Published { state: Arc::new(core.state.clone()), change: 1 });
         Ok(Fold {

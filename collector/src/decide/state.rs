@@ -29,6 +29,35 @@ impl State {
         self.series.get(check)?.get(probe)?.get(target)
     }
 
+    /// Makes a kept state fit a clock that stands at `now`. After a restart the clock may be behind what it was, by
+    /// whatever it had been wrong. Evidence from the future is dropped, and what lasts began now at the latest.
+    pub fn fit(&mut self, now: Micros) {
+        if self.now <= now {
+            return;
+        }
+        self.now = now;
+        self.probes.clear();
+        self.series.clear();
+        for service in self.services.values_mut() {
+            service.public.clear();
+            for region in service.regions.values_mut() {
+                region.beats = Beats::default();
+                region.suspicion = None;
+                region.clean_since = None;
+                region.verdict.since = region.verdict.since.min(now);
+                if let Some(evacuation) = &mut region.evacuation {
+                    evacuation.since = evacuation.since.min(now);
+                    evacuation.ended = evacuation.ended.map(|at| at.min(now));
+                    evacuation.stepped = evacuation.stepped.map(|at| at.min(now));
+                }
+            }
+            if let Some(plan) = &mut service.plan {
+                plan.acknowledged_at = plan.acknowledged_at.map(|at| at.min(now));
+                plan.proof.asked = Micros(0);
+            }
+        }
+    }
+
     /// Drops what the configuration does not have, so that a removed region cannot keep its users away for ever. A
     /// removed service keeps its last plan: were it to come back, its generations must go on growing.
     pub fn forget_unknown(&mut self, config: &Config) {

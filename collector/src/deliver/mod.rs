@@ -29,6 +29,8 @@ pub struct Dispatcher {
     pub store: Store,
     pub receivers: Arc<Receivers>,
     pub clock: SharedClock,
+    /// The time that receivers are told.
+    pub wall: SharedClock,
     pub random: Random,
     pub planned: Arc<Notify>,
     pub appended: Arc<Notify>,
@@ -93,7 +95,7 @@ impl Dispatcher {
                 return;
             }
         }
-        let sent = self.receivers.send(due, self.clock.now()).await;
+        let sent = self.receivers.send(due, self.wall.now()).await;
         let now = self.clock.now();
         let outcome = match sent {
             send::Answer::Acknowledged => Outcome::Acknowledged,

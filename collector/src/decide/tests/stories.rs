@@ -203,6 +203,19 @@ fn observing_plans_nothing_and_says_what_it_would_do() {
 }
 
 #[test]
+fn a_clock_that_was_wrong_before_a_restart_does_not_freeze_the_collector() {
+    let mut world = calm();
+    world.break_all("r2");
+    world.play_until(12, |w| w.plans.len() == 2);
+    world.play(10);
+    // The collector stops; its clock had been an hour ahead and is set right; it starts again.
+    world.now = world.now.plus_us(-3_600 * SECOND);
+    world.core.state.fit(world.now);
+    world.heal();
+    world.play_until(120, |w| w.weights() == [100, 100, 100]);
+}
+
+#[test]
 fn news_of_an_older_plan_changes_nothing() {
     let mut world = calm();
     world.break_all("r2");
