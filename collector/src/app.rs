@@ -233,7 +233,9 @@ fn routes(app: App, lab: Option<Arc<dyn web::Lab>>) -> Router {
         let _ = stopped.send(true);
     });
     let site = web::Site { board: Arc::new(app.board.clone()), lab, stop };
-    api::router(app).merge(web::router(site)).layer(tower_http::catch_panic::CatchPanicLayer::new())
+    api::router(app)
+        .merge(web::router(site))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(api::panicked))
 }
 
 /// Reads all secrets, and tells of all that are missing at once.

@@ -8,6 +8,7 @@ use crate::{
         proof,
         state::{PlanState, RegionState, ServiceState},
         vote::{self, Ballot, Scene},
+        words,
     },
     fold::Published,
     hub::Hub,
@@ -246,7 +247,9 @@ impl Board {
     ) -> Result<PlanView, crate::store::Error> {
         let since = plan.acknowledged_at.unwrap_or(Micros(i64::MAX));
         let seen = proof::seen_after(&record.public, since);
-        let shares = proof::shares(&seen);
+        // The same requests that the judgement's sentence speaks of.
+        let newest = self.config.steering.proof.samples as usize;
+        let shares = proof::shares(&seen[seen.len().saturating_sub(newest)..]);
         let detail = match (plan.proof.state, plan.acknowledged_at) {
             (ProofState::Waiting, None) if service.receivers.is_empty() => {
                 "The service has no receivers: nobody is told.".to_owned()
@@ -283,9 +286,11 @@ impl web::Board for Board {
     }
 }
 
-/// Who served the recent public requests.
+/// Who served the recent public requests: only those since the plan in force was acknowledged, so that this never
+/// contradicts its proof.
 fn observed(record: &ServiceState, now: Micros) -> BTreeMap<String, f64> {
-    proof::shares(&proof::seen_after(&record.public, now.plus_us(-OBSERVED_US)))
+    let acknowledged = record.plan.as_ref().and_then(|plan| plan.acknowledged_at).unwrap_or_default();
+    proof::shares(&proof::seen_after(&record.public, now.plus_us(-OBSERVED_US).max(acknowledged)))
 }
 
 /// The median of the newest successful runs of all vantages.
@@ -317,31 +322,23 @@ fn headline(services: &[ServiceView], probes: &[ProbeView]) -> (VerdictState, St
     let (down, degraded, unknown) =
         (places(VerdictState::Down), places(VerdictState::Degraded), places(VerdictState::Unknown));
     if !down.is_empty() {
-        return (VerdictState::Down, format!("Down: {}. {}", down.join(", "), steering(services)));
+        return (VerdictState::Down, format!("{}. {}", words::list(down), steering(services)));
     }
     if !degraded.is_empty() {
-        return (VerdictState::Degraded, format!("Degraded: {}.", degraded.join(", ")));
+        return (VerdictState::Degraded, format!("{}. {}", words::list(degraded), steering(services)));
     }
     if services.is_empty() {
         return (VerdictState::Unknown, "No service is configured.".into());
     }
     if !unknown.is_empty() {
-        return (VerdictState::Unknown, format!("Too little evidence yet on {}.", unknown.join(", ")));
+        return (VerdictState::Unknown, format!("Too little evidence on {}.", words::list(unknown)));
     }
-    let away: Vec<&ServiceView> = services
-        .iter()
-        .filter(|s| s.regions.iter().any(|r| r.planned_weight < r.configured_weight))
-        .collect();
-    if !away.is_empty() {
-        return (VerdictState::Healthy, format!("All regions answer. {}", steering(services)));
-    }
+    let places = services.iter().map(|service| service.regions.len()).sum::<usize>();
     let silent = probes.iter().filter(|p| p.state == ProbeState::Silent).count();
-    let all = format!("All {} services are healthy everywhere.", services.len());
-    let all = if services.len() == 1 { format!("{} is healthy everywhere.", services[0].name) } else { all };
-    if silent > 0 {
-        return (VerdictState::Healthy, format!("{all} {silent} of {} probes are silent.", probes.len()));
-    }
-    (VerdictState::Healthy, all)
+    let all = format!("All {places} places answer well. {}", steering(services));
+    let silent =
+        if silent > 0 { format!(" {silent} of {} probes are silent.", probes.len()) } else { String::new() };
+    (VerdictState::Healthy, format!("{}{silent}", all.trim_end()))
 }
 
 /// Where users are kept away from, and whether that is proved.
@@ -363,7 +360,7 @@ fn steering(services: &[ServiceView]) -> String {
             sentences.push(format!("{}: {}; proof: {}.", service.name, away.join(", "), plan.proof.state));
         }
     }
-    if sentences.is_empty() { "Users are still sent there.".into() } else { sentences.join(" ") }
+    if sentences.is_empty() { "Users are sent everywhere as configured.".into() } else { sentences.join(" ") }
 }
 
 fn share_of(weight: u8, configured: u8) -> u32 {

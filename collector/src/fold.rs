@@ -43,7 +43,6 @@ pub struct Fold {
     /// The log position that the core has seen.
     position: i64,
     saved_at: Micros,
-    saved_position: i64,
     published: watch::Sender<Published>,
     published_at: Micros,
     planned: Arc<Notify>,
@@ -73,7 +72,6 @@ impl Fold {
             hub,
             position,
             saved_at: Micros(0),
-            saved_position: position,
             published,
             published_at: Micros(0),
             planned,
@@ -153,7 +151,8 @@ impl Fold {
 
     /// Commits when there is something to commit, else now and then.
     async fn settle(&mut self, effects: Vec<Effect>, now: Micros, save: bool) -> Result<(), Error> {
-        let overdue = self.position != self.saved_position && now.since(self.saved_at) >= SAVE_EVERY_US;
+        // Also without news, because the commit is what finds out that another decider has taken over.
+        let overdue = now.since(self.saved_at) >= SAVE_EVERY_US;
         if save || overdue || effects.iter().any(Effect::is_durable) {
             return self.commit(effects, now).await;
         }
@@ -182,7 +181,6 @@ impl Fold {
             .collect();
         self.store.commit(self.core.term, self.position, now, &self.core.state, &notes, &plans).await?;
         self.saved_at = now;
-        self.saved_position = self.position;
         for note in &notes {
             tracing::info!(kind = %note.kind, detail = %note.detail, "{}", note.title);
         }

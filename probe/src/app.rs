@@ -20,6 +20,7 @@ use runtime::{
 use std::{
     fs, io,
     net::{SocketAddr, TcpListener},
+    os::unix::fs::DirBuilderExt,
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -100,7 +101,12 @@ impl App {
         let net = Net::new(settings.resolve.clone())?;
         let client = runtime::tls::http_client(CONNECT).map_err(BuildError::Client)?;
         let data = &settings.data;
-        fs::create_dir_all(data).map_err(|source| BuildError::Data { path: data.clone(), source })?;
+        // The kept assignment holds the headers of checks, which nobody else needs to read.
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(data)
+            .map_err(|source| BuildError::Data { path: data.clone(), source })?;
         let spool = Spool::open(&data.join("spool"), settings.spool_bytes, clock.now())?;
         let kept = kept::load(data, &settings.region);
         let bind = |addr| {

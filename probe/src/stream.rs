@@ -77,7 +77,7 @@ impl Stream {
                 turn += 1;
                 let delay = if let Ended::Failed(Failure::Refused(problem)) = ended {
                     if refused.is_due() {
-                        error!(%collector, %problem, "the collector refuses this probe; it goes on as it was told last");
+                        error!(%collector, %problem, "the collector refuses this probe");
                     }
                     REFUSED_WAIT
                 } else {

@@ -220,7 +220,7 @@ steering:
   automation: on
   hold: 6s # shorter trouble moves nobody
   confirm_every: 1s
-  proof: { samples: 20, max_share: 5%, deadline: 60s }
+  proof: { samples: 40, max_share: 5%, deadline: 60s }
   # Short, so that the demo is not long. The defaults are recover: 5m, recover_max: 30m,
   # steps: [1, 5, 10, 25, 50, 100], every: 60s.
   failback: { recover: 10s, recover_max: 20s, steps: [10, 25, 50, 100], every: 4s }

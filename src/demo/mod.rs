@@ -107,6 +107,7 @@ pub async fn run(args: Args, format: LogFormat) -> anyhow::Result<()> {
 }
 
 async fn stage(stage: &Stage, format: LogFormat) -> anyhow::Result<()> {
+    script::check(stage)?;
     // The narration tells what happens; the logs of five probes and a collector would drown it.
     telemetry::default_filter("warn");
     let telemetry = telemetry::init("demo", format)?;

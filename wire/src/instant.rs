@@ -50,9 +50,16 @@ pub mod rfc3339 {
     use super::Micros;
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
-    /// Writes the instant as text.
+    /// Writes the instant as text. One beyond the calendar (years −9999 to 9999) becomes its first or last instant, so
+    /// that whatever was written can be read again.
     pub fn serialize<S: Serializer>(at: &Micros, out: S) -> Result<S::Ok, S::Error> {
-        out.collect_str(at)
+        out.collect_str(&within_calendar(*at))
+    }
+
+    fn within_calendar(at: Micros) -> Micros {
+        let (first, last) =
+            (jiff::Timestamp::MIN.as_second() * 1_000_000, jiff::Timestamp::MAX.as_second() * 1_000_000);
+        Micros(at.0.clamp(first, last))
     }
 
     /// Reads an instant written by [`serialize`], or any other RFC 3339 text.
@@ -72,7 +79,7 @@ pub mod rfc3339 {
         /// Writes the instant as text, or null.
         pub fn serialize<S: Serializer>(at: &Option<Micros>, out: S) -> Result<S::Ok, S::Error> {
             match at {
-                Some(at) => out.collect_str(at),
+                Some(at) => super::serialize(at, out),
                 None => out.serialize_none(),
             }
         }
@@ -97,6 +104,19 @@ mod tests {
     fn prints_rfc3339_in_utc() {
         assert_eq!(Micros(1_795_000_000_000_123).to_string(), "2026-11-18T11:06:40.000123Z");
         assert!(Micros(i64::MAX).to_string().contains("out of range"));
+    }
+
+    #[test]
+    fn every_instant_survives_rfc3339() {
+        #[derive(Serialize, Deserialize)]
+        struct Holder(#[serde(with = "rfc3339")] Micros);
+        for at in [i64::MIN, -1, 0, 1_795_000_000_000_123, i64::MAX] {
+            let text = serde_json::to_string(&Holder(Micros(at))).expect("it serialises");
+            let back: Holder = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            if (0..1_795_000_000_000_124).contains(&at) {
+                assert_eq!(back.0, Micros(at));
+            }
+        }
     }
 
     #[test]

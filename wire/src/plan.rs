@@ -21,6 +21,7 @@ pub struct Plan {
     pub cause: Cause,
     /// One sentence for people.
     pub reason: String,
+    #[serde(with = "crate::instant::rfc3339")]
     pub created: Micros,
 }
 

@@ -252,7 +252,7 @@ pub struct Proof {
     pub state: ProofState,
     /// Public requests counted since the plan was acknowledged.
     pub samples: u32,
-    /// Share of those that each region served, 0 to 1.
+    /// Share of the newest of those that each region served, 0 to 1; the ones that `detail` speaks of.
     pub shares: BTreeMap<RegionId, f64>,
     #[serde(with = "rfc3339::option")]
     pub at: Option<Micros>,

@@ -10,21 +10,20 @@ mod problem;
 mod series;
 mod timeline;
 
-pub use problem::Rejected;
+pub use problem::{Params, Rejected, panicked};
 
 use crate::{App, ingest};
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
-    routing::{get, post},
+    routing::{any, get, post},
 };
-use wire::report::{MAX_BATCH_BYTES, PATH, STREAM_PATH};
+use wire::report::{PATH, STREAM_PATH};
 
 /// All routes but the pages'.
 pub fn router(app: App) -> Router {
     Router::new()
         // for probes
-        .route(PATH, post(ingest::reports).layer(DefaultBodyLimit::max(MAX_BATCH_BYTES)))
+        .route(PATH, post(ingest::reports))
         .route(STREAM_PATH, get(ingest::stream))
         // for people and their tools
         .route("/api/v1/overview", get(overview::overview))
@@ -37,7 +36,7 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/services/{service}/plans", get(plans::list))
         .route("/api/v1/services/{service}/series", get(series::list))
         .route("/api/v1/timeline", get(timeline::list))
-        .route("/api/{*rest}", get(problem::no_such_route).post(problem::no_such_route))
+        .route("/api/{*rest}", any(problem::no_such_route))
         // for whoever runs it
         .route("/livez", get(health::live))
         .route("/healthz", get(health::live))

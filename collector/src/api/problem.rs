@@ -127,3 +127,10 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Names<T
             .map_err(|error| Rejected::new(400, "bad-path", "The path is wrong", error.body_text()))
     }
 }
+
+/// A handler panicked: a mistake of ours that must cost one request and nothing else.
+pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a request handler panicked; the lines before say where");
+    let detail = "this is a mistake in Sextant; please report it with the collector's log";
+    Rejected::new(500, "internal", "The request failed", detail).into_response()
+}

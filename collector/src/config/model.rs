@@ -134,7 +134,7 @@ pub struct Steering {
 /// What counts as proof that traffic moved.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProofConfig {
-    /// Public requests needed, from at least two vantages when there are two. Default 20.
+    /// Public requests needed, from at least two vantages when there are two. Default 40.
     pub samples: u32,
     /// The largest share an evacuated region may still serve, 0 to 1. Default 0.05.
     pub max_share: f64,
@@ -165,7 +165,7 @@ impl Default for Steering {
             fresh: Duration::from_secs(15),
             keep_regions: None,
             max_evacuated: 1,
-            proof: ProofConfig { samples: 20, max_share: 0.05, deadline: Duration::from_secs(60) },
+            proof: ProofConfig { samples: 40, max_share: 0.05, deadline: Duration::from_secs(60) },
             failback: Failback {
                 recover: Duration::from_secs(300),
                 recover_max: Duration::from_secs(1800),

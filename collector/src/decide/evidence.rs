@@ -6,7 +6,7 @@ use super::{
 };
 use crate::config::{Config, Impact};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 use wire::{
     Micros, RegionId, ServiceId,
     assignment::Target,
@@ -57,6 +57,10 @@ impl Run {
     }
 }
 
+/// Samples that were sent longer ago than this are kept in the log and change nothing.
+const OLDEST: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The most characters kept of a sentence from a probe.
+const MOST_CHARS: usize = 400;
 /// The length of one bucket of [`Beats`].
 pub const BEAT_US: i64 = 5_000_000;
 /// How many buckets are kept.
@@ -99,13 +103,24 @@ pub(super) fn take(core: &mut Core, received: Micros, sent: Micros, report: &Rep
     }
     for sample in &report.samples {
         let sent = sample.started.plus_us(offset).min(received);
-        take_sample(&core.config, &mut core.state, report, sample, sent);
+        take_sample(&core.config, &mut core.state, report, sample, received, sent);
     }
 }
 
-fn take_sample(config: &Config, state: &mut State, report: &Report, sample: &Sample, sent: Micros) {
+fn take_sample(
+    config: &Config,
+    state: &mut State,
+    report: &Report,
+    sample: &Sample,
+    received: Micros,
+    sent: Micros,
+) {
     let Some(check) = config.checks.get(&sample.check) else { return };
     if !check.from.contains(&report.probe) || !check.to.contains(&sample.target) {
+        return;
+    }
+    // A probe cannot have kept samples for that long: its clock is broken, and the sample would only do harm.
+    if sent < received.minus(OLDEST) {
         return;
     }
     let ran = matches!(sample.outcome, Outcome::Ok | Outcome::Fail(_));
@@ -116,6 +131,7 @@ fn take_sample(config: &Config, state: &mut State, report: &Report, sample: &Sam
     }
     if let Target::Region(region) = &sample.target
         && check.impact != Impact::None
+        && elsewhere(sample).is_none()
     {
         beats(state, &check.service, region).count(sent, sample.outcome == Outcome::Ok, sample.slow);
     }
@@ -139,14 +155,25 @@ fn beats<'a>(state: &'a mut State, service: &ServiceId, region: &RegionId) -> &'
     &mut service.regions.entry(region.clone()).or_default().beats
 }
 
+/// The region that the failing step of a journey was sent to, when it is not the target.
+fn elsewhere(sample: &Sample) -> Option<RegionId> {
+    sample.steps.last().filter(|step| step.outcome.is_fail()).and_then(|step| step.elsewhere.clone())
+}
+
+/// A text from a probe, fit for a page, a terminal and a database: bounded, and without control characters (of which
+/// PostgreSQL refuses NUL, and terminals obey the rest).
+pub(super) fn clean(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(MOST_CHARS).collect()
+}
+
 /// The head after one more run.
 fn advance(old: Option<&Head>, sample: &Sample, sent: Micros) -> Head {
     let failing = old.and_then(|head| head.failing);
     let slow = old.and_then(|head| head.slow);
     let summary = match (&sample.evidence, sample.outcome) {
         (Some(evidence), _) => match &evidence.step {
-            Some(step) => format!("step “{step}”: {}", evidence.summary),
-            None => evidence.summary.clone(),
+            Some(step) => clean(&format!("step “{step}”: {}", evidence.summary)),
+            None => clean(&evidence.summary),
         },
         (None, Outcome::Fail(class)) => format!("{class} failure"),
         (None, _) => "ok".into(),
@@ -156,12 +183,8 @@ fn advance(old: Option<&Head>, sample: &Sample, sent: Micros) -> Head {
         outcome: sample.outcome,
         total_us: sample.total_us,
         phases: sample.phases,
-        served_by: sample.served_by.clone(),
-        elsewhere: sample
-            .steps
-            .last()
-            .filter(|step| step.outcome.is_fail())
-            .and_then(|s| s.elsewhere.clone()),
+        served_by: sample.served_by.as_deref().map(clean),
+        elsewhere: elsewhere(sample),
         summary,
         failing: if sample.outcome.is_fail() { Run::extend(failing, sent) } else { None },
         // A failure neither adds to a run of slow answers nor ends it.

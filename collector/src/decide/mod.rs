@@ -19,7 +19,7 @@ pub mod steer;
 pub mod suspicion;
 pub mod verdict;
 pub mod vote;
-mod words;
+pub mod words;
 
 #[cfg(test)]
 mod tests;

@@ -23,7 +23,7 @@ pub const WINDOW: usize = 200;
 /// How often a request for proof is renewed, microseconds.
 const ASK_AGAIN_US: i64 = 5_000_000;
 /// What a request for proof asks of each vantage: runs, and the time between them.
-const ASK_RUNS: u16 = 12;
+const ASK_RUNS: u16 = 16;
 const ASK_EVERY_US: u32 = 250_000;
 /// The share of public requests that may fail, whoever served them.
 const MAX_FAILED: f64 = 0.10;
@@ -86,7 +86,12 @@ pub(super) fn told(
 pub(super) fn count(state: &mut State, service: &ServiceId, probe: &ProbeId, sample: &Sample, sent: Micros) {
     let public = &mut state.services.entry(service.clone()).or_default().public;
     let ok = sample.outcome == Outcome::Ok;
-    let seen = Seen { sent, probe: probe.clone(), region: sample.served_by.clone(), ok };
+    let seen = Seen {
+        sent,
+        probe: probe.clone(),
+        region: sample.served_by.as_deref().map(super::evidence::clean),
+        ok,
+    };
     let place = public.partition_point(|other| other.sent <= sent);
     public.insert(place, seen);
     if public.len() > WINDOW {

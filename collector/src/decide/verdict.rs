@@ -131,6 +131,7 @@ fn note(scene: &Scene<'_>, region: &RegionId, verdict: &Verdict) -> Note {
     )
     .service(scene.id)
     .region(region)
+    .state(verdict.state)
     .detail(format!("{}{located}", verdict.reason))
 }
 
@@ -144,35 +145,40 @@ fn reason(ballots: &[Ballot<'_>], tally: &Tally) -> String {
     };
     let (down, suspect, degraded, up) =
         (with(Vote::Down), with(Vote::Suspect), with(Vote::Degraded), with(Vote::Up));
+    let absent = ballots.len() - eligible;
+    let absent =
+        if absent > 0 { format!(" {absent} more have no say: silent or at fault.") } else { String::new() };
     if tally.eligible < 2 {
         return format!(
             "{eligible} of {} vantages have fresh evidence; two independent ones are needed to say anything.",
             ballots.len()
         );
     }
-    if !down.is_empty() {
+    if !down.is_empty() && up.len() <= down.len() + suspect.len() {
         let longest = down.iter().map(|b| b.failing_us()).max().unwrap_or(0);
         let quorum = tally.quorum();
         return format!(
-            "{} of {eligible} vantages have seen nothing but failures for up to {}; {quorum} must agree.{}",
+            "{} of {eligible} vantages have seen nothing but failures for up to {}; {quorum} must agree.{absent}{}",
             down.len(),
             words::span(longest),
             example(&down)
         );
     }
-    if !suspect.is_empty() {
+    let failing: Vec<&Ballot<'_>> = down.iter().chain(&suspect).copied().collect();
+    if !failing.is_empty() {
+        let well = if up.is_empty() { String::new() } else { format!("{} see it well, ", up.len()) };
         return format!(
-            "{} of {eligible} vantages see failures, not yet for long.{}",
-            suspect.len(),
-            example(&suspect)
+            "Of {eligible} vantages {well}{} see failures.{absent}{}",
+            failing.len(),
+            example(&failing)
         );
     }
     if !degraded.is_empty() {
         return format!(
-            "{} of {eligible} vantages see it answer slowly or fail a lesser check.{}",
+            "{} of {eligible} vantages see it answer slowly or fail a lesser check.{absent}{}",
             degraded.len(),
             example(&degraded)
         );
     }
-    format!("{} of {eligible} vantages see it well.", up.len())
+    format!("{} of {eligible} vantages see it well.{absent}", up.len())
 }

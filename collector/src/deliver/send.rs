@@ -101,12 +101,13 @@ async fn answer(url: &str, response: reqwest::Response) -> Answer {
     let said = excerpt(response).await;
     let why = format!("{url} answered {status}{said}.");
     match status.as_u16() {
-        408 | 425 | 429 | 500..=599 => Answer::Failed { why, retry_after },
         401 | 403 => Answer::Refused(format!("{why} Compare the secret there with the one configured here.")),
         300..=399 => {
             Answer::Refused(format!("{why} Redirects are not followed: configure the final address."))
         }
-        _ => Answer::Refused(why),
+        400 | 409 | 410 | 413 | 415 | 422 => Answer::Refused(why),
+        // Also a 404: a proxy that restarts says that for a moment, and giving up would leave users where they are.
+        _ => Answer::Failed { why, retry_after },
     }
 }
 

@@ -10,21 +10,28 @@ pub use writer::{Refused, Writer, start};
 
 use crate::{App, api::Rejected, decide::Event, store::Entry};
 use auth::Caller;
-use axum::{Json, body::Bytes, extract::State};
+use axum::{
+    Json,
+    body::{Body, Bytes},
+    extract::State,
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::time::Duration;
+use tokio::time::timeout;
 use wire::{
     Micros,
-    report::{Accepted, Batch, MAX_REPORTS, MAX_SAMPLES},
+    report::{Accepted, Batch, MAX_BATCH_BYTES, MAX_REPORTS, MAX_SAMPLES},
 };
+
+/// How long a batch may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `POST /api/v1/reports`
 ///
 /// # Errors
 /// A problem document when the batch is malformed, is not the caller's, or cannot be stored now.
-pub async fn reports(
-    State(app): State<App>,
-    caller: Caller,
-    body: Bytes,
-) -> Result<Json<Accepted>, Rejected> {
+pub async fn reports(State(app): State<App>, caller: Caller, body: Body) -> Result<Json<Accepted>, Rejected> {
+    let body = read(body).await?;
     let received = app.clock.now();
     let batch: Batch = serde_json::from_slice(&body).map_err(|error| {
         Rejected::new(400, "malformed", "The body is not a batch of reports", error.to_string())
@@ -36,6 +43,23 @@ pub async fn reports(
     let stored = app.writer.append(entries).await?;
     app.metrics.ingested(&caller.probe, stored, total - stored, samples);
     Ok(Json(Accepted { stored, duplicates: total - stored }))
+}
+
+/// Reads the body within its limits of size and time: a caller that sends nothing must not hold its connection for ever.
+async fn read(body: Body) -> Result<Bytes, Rejected> {
+    let title = "The body was not taken";
+    match timeout(PATIENCE, Limited::new(body, MAX_BATCH_BYTES).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let detail = format!("a batch has at most {MAX_BATCH_BYTES} bytes; send fewer reports at a time");
+            Err(Rejected::new(413, "too-large", title, detail))
+        }
+        Ok(Err(error)) => Err(Rejected::new(400, "malformed", title, error.to_string())),
+        Err(_) => {
+            let detail = format!("it did not arrive within {} s; send it again", PATIENCE.as_secs());
+            Err(Rejected::new(408, "too-slow", title, detail))
+        }
+    }
 }
 
 fn entries(batch: Batch, received: Micros) -> Vec<Entry> {

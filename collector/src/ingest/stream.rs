@@ -1,10 +1,14 @@
 //! `GET /api/v1/stream`: a probe's assignment, then whatever is asked of it, one JSON object a line.
 
 use super::auth::Caller;
-use crate::{App, api::Rejected, config};
+use crate::{
+    App,
+    api::{Params, Rejected},
+    config,
+};
 use axum::{
     body::Body,
-    extract::{Query, State},
+    extract::State,
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
@@ -40,7 +44,7 @@ pub struct Belief {
 pub async fn stream(
     State(app): State<App>,
     caller: Caller,
-    Query(belief): Query<Belief>,
+    Params(belief): Params<Belief>,
 ) -> Result<Response, Rejected> {
     if let Some(region) = belief.region.filter(|region| region != caller.region.as_str()) {
         return Err(wrong_region(&app, &caller, &region));

@@ -66,6 +66,8 @@ pub fn start(tasks: &Tasks, store: Store, appended: Arc<Notify>) -> Writer {
                 }
                 count = queue.recv_many(&mut group, GROUP) => {
                     if count == 0 {
+                        // The last sender went with the listener; the order to stop follows.
+                        stop.cancelled().await;
                         return;
                     }
                     commit(&store, &mut group, &appended).await;

@@ -27,6 +27,12 @@ pub fn delivery_id(plan: &Plan, receiver: &ReceiverId) -> String {
     format!("rt_{}_{}_{}_{receiver}", plan.service, plan.term, plan.generation)
 }
 
+/// A text without NUL, which PostgreSQL cannot store. The core cleans what comes from outside; a character that slips
+/// through must not stop the decider.
+fn printable(text: &str) -> String {
+    text.replace('\0', "")
+}
+
 impl Store {
     /// The committed state; absent before the first commit.
     ///
@@ -73,7 +79,7 @@ impl Store {
                 .bind(note.at.0).bind(note.kind.to_string())
                 .bind(note.service.as_ref().map(|id| id.as_str()))
                 .bind(note.region.as_ref().map(|id| id.as_str()))
-                .bind(note.generation).bind(&note.title).bind(&note.detail)
+                .bind(note.generation).bind(printable(&note.title)).bind(printable(&note.detail))
                 .bind(note.state.map(|state| state.to_string()))
                 .execute(&mut *tx).await?;
             }

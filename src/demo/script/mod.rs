@@ -6,7 +6,7 @@ mod summary;
 
 use super::{Stage, cast::Cast, narrate::Narrator};
 use anyhow::bail;
-use lab::world::How;
+use lab::world::{How, WorldConfig};
 use serde::Serialize;
 use std::time::Duration;
 use summary::Summary;
@@ -33,14 +33,24 @@ struct Result {
     summary: Summary,
 }
 
-/// Plays a script as often as asked.
-pub async fn play(script: Name, stage: &Stage, cast: &Cast, out: &Narrator) -> anyhow::Result<()> {
+/// Refuses what cannot be played, before anything is started.
+pub fn check(stage: &Stage) -> anyhow::Result<()> {
+    let Some(script) = stage.script else { return Ok(()) };
+    let shops = WorldConfig::new(stage.seed, "").shop_regions;
+    if !shops.contains(&stage.region) {
+        bail!("there is no shop in {:?} to break: use one of {}", stage.region, shops.join(", "));
+    }
     if script == Name::Outage && matches!(stage.how, How::Slow | How::Lag) {
         bail!(
             "the outage script cannot use --how {}: that degrades a region, and nobody is moved for it",
             stage.how
         );
     }
+    Ok(())
+}
+
+/// Plays a script as often as asked.
+pub async fn play(script: Name, stage: &Stage, cast: &Cast, out: &Narrator) -> anyhow::Result<()> {
     let mut runs = Vec::new();
     for number in 1..=stage.runs {
         out.say(&format!("--- {script:?} {number} of {}: {} by {} ---", stage.runs, stage.region, stage.how));

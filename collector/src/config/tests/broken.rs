@@ -189,7 +189,7 @@ fn mistakes_in_steering() {
         ("keep_regions: 3", "service `shop` has only 2 of the 3 regions"),
         ("max_evacuated: 0", "expected a whole number from 1 to 100"),
         ("proof: {max_share: 5}", "expected a share from 0% to 50%"),
-        ("proof: {samples: many}", "expected a whole number from 1 to 1000"),
+        ("proof: {samples: many}", "expected a whole number from 1 to 200"),
         ("failback: {recover: 1h, recover_max: 30m}", "is shorter than `recover`, which is 1h"),
         ("failback: {steps: [50]}", "ascend and end in 100"),
     ];

@@ -121,7 +121,7 @@ fn keep_regions(at: &At<'_>, services: &BTreeMap<ServiceId, services::Known>) ->
 
 fn proof(at: &At<'_>, default: ProofConfig) -> Option<ProofConfig> {
     let fields = at.fields(&["samples", "max_share", "deadline"])?;
-    let samples = fields.or("samples", default.samples, |at| at.whole(1..=1000));
+    let samples = fields.or("samples", default.samples, |at| at.whole(1..=200));
     let max_share = fields.or("max_share", default.max_share, share);
     let deadline = fields.or("deadline", default.deadline, |at| at.duration(seconds(1, 3600)));
     Some(ProofConfig { samples: samples?, max_share: max_share?, deadline: deadline? })

@@ -77,7 +77,7 @@ async fn decisions(store: &Store) -> i64 {
         Note::new(TimelineKind::Verdict, T0, "one")
             .service(&shop())
             .state(VerdictState::Down)
-            .detail("because"),
+            .detail("be\0cause"),
         Note::new(TimelineKind::Plan, T0, "two").generation(1),
     ];
     let guards = [GuardView { name: "never-empty".into(), passed: true, detail: "1 of 1".into() }];
@@ -89,6 +89,7 @@ async fn decisions(store: &Store) -> i64 {
     let timeline = store.timeline(i64::MAX, 10).await.expect("read");
     let titles: Vec<_> = timeline.iter().map(|entry| (entry.id, entry.title.as_str(), entry.state)).collect();
     assert_eq!(titles, [(2, "two", None), (1, "one", Some(VerdictState::Down))]);
+    assert_eq!(timeline[1].detail, "because", "what PostgreSQL cannot store is left out");
     assert_eq!(store.timeline(2, 10).await.expect("read").len(), 1);
     let plans = store.plans(&shop(), i64::MAX, 10).await.expect("read");
     assert_eq!(plans, [(plan, guards.to_vec())]);

@@ -1,0 +1,122 @@
+//! A child process: its output goes to files, and it is killed when it is dropped.
+
+use anyhow::{Context, anyhow};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use std::{
+    fs::{self, File},
+    io::{Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+use tokio::{
+    process::{Child, ChildStdin, Command},
+    time::timeout,
+};
+
+/// How long a process may take to stop; its own grace is 20 s.
+const STOP: Duration = Duration::from_secs(40);
+
+/// The binary under test.
+pub fn sextant() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_sextant"))
+}
+
+/// A running or ended child.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    out: PathBuf,
+    err: PathBuf,
+    /// Where its own output begins in the files; an earlier process of the same name may have written before.
+    began: (u64, u64),
+}
+
+impl Process {
+    /// Starts a command. Its output is appended to `<name>.out` and `<name>.err` in `logs`.
+    pub fn start(name: &str, logs: &Path, mut command: Command) -> anyhow::Result<Process> {
+        let (out, err) = (logs.join(format!("{name}.out")), logs.join(format!("{name}.err")));
+        let append = |path: &Path| {
+            File::options().create(true).append(true).open(path).with_context(|| path.display().to_string())
+        };
+        let (out_file, err_file) = (append(&out)?, append(&err)?);
+        let began = (out_file.metadata()?.len(), err_file.metadata()?.len());
+        command.stdin(Stdio::piped()).stdout(out_file).stderr(err_file).kill_on_drop(true);
+        let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+        Ok(Process { name: name.to_owned(), child, out, err, began })
+    }
+
+    /// What it has written to stdout.
+    pub fn stdout(&self) -> String {
+        text_from(&self.out, self.began.0)
+    }
+
+    /// What it has written to stderr.
+    pub fn stderr(&self) -> String {
+        text_from(&self.err, self.began.1)
+    }
+
+    /// Its standard input.
+    pub fn stdin(&mut self) -> anyhow::Result<&mut ChildStdin> {
+        self.child.stdin.as_mut().ok_or_else(|| anyhow!("{} has no stdin", self.name))
+    }
+
+    /// Fails when it has ended.
+    pub fn check_running(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => Err(anyhow!("{} ended with {status}: {}", self.name, self.stderr())),
+        }
+    }
+
+    /// Asks it to stop (SIGTERM) and waits for its exit code.
+    pub async fn stop(&mut self) -> anyhow::Result<i32> {
+        let id = self.child.id().with_context(|| format!("{} has ended before", self.name))?;
+        kill(Pid::from_raw(i32::try_from(id)?), Signal::SIGTERM)?;
+        self.exit_code().await
+    }
+
+    /// Kills it (SIGKILL) and waits until it is gone.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn exit_code(&mut self) -> anyhow::Result<i32> {
+        let waited = timeout(STOP, self.child.wait()).await;
+        let status = waited.with_context(|| format!("{} does not end: {}", self.name, self.stderr()))??;
+        status.code().with_context(|| format!("{} ended with {status}", self.name))
+    }
+}
+
+fn text_from(path: &Path, begin: u64) -> String {
+    let mut text = Vec::new();
+    let read = File::open(path).and_then(|mut file| {
+        file.seek(SeekFrom::Start(begin))?;
+        file.read_to_end(&mut text)
+    });
+    match read {
+        Ok(_) => String::from_utf8_lossy(&text).into_owned(),
+        Err(error) => format!("(cannot read {}: {error})", path.display()),
+    }
+}
+
+/// Prints the end of every file in a folder of logs. The test runner shows it only when the test fails.
+pub fn print_logs(logs: &Path) {
+    const LINES: usize = 60;
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(logs).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    paths.sort();
+    for path in paths {
+        let text = text_from(&path, 0);
+        let lines: Vec<&str> = text.lines().collect();
+        if !lines.is_empty() {
+            let end = lines[lines.len().saturating_sub(LINES)..].join("\n");
+            eprintln!("--- {} ({} lines)\n{end}", path.display(), lines.len());
+        }
+    }
+}
