@@ -1,4 +1,5 @@
-//! How a command ends: 0 done, 1 failed, 2 wrong usage (by clap), 3 wrong configuration, 4 refused by the collector.
+//! How a command ends: 0 done, 1 failed, 2 wrong usage (by clap), 3 wrong configuration, 4 refused by the collector,
+//! 10 a check failed.
 
 use std::process::ExitCode;
 
@@ -14,6 +15,9 @@ pub struct Coded {
     pub code: u8,
     pub source: anyhow::Error,
 }
+
+/// A check that was run failed.
+pub const CHECK_FAILED: u8 = 10;
 
 /// Prints what went wrong, with its causes, and picks the code.
 pub fn code(done: anyhow::Result<()>) -> ExitCode {

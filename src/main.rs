@@ -43,7 +43,7 @@ enum Command {
     Collector(collector::Args),
     /// Run a probe, a vantage in one region.
     Probe(probe::Args),
-    /// Validate a configuration document and list everything that is wrong with it.
+    /// Validate a configuration document, or run one of its checks at once.
     Check(check::Args),
     /// Make a secret: a probe's token or a webhook key.
     Secret(secret::Args),
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
                 Command::Demo(args) => demo::run(*args, format).await,
                 Command::Collector(args) => collector::run(args, format).await,
                 Command::Probe(args) => probe::run(args, format).await,
-                Command::Check(args) => check::run(&args),
+                Command::Check(args) => check::run(&args).await,
                 Command::Secret(args) => secret::run(&args),
             }
         }),

@@ -350,14 +350,16 @@ fn steering(services: &[ServiceView]) -> String {
             .iter()
             .filter(|r| r.planned_weight < r.configured_weight)
             .map(|r| match r.planned_weight {
-                0 => format!("no users are sent to {}", r.region),
+                0 => format!("No users are sent to {}", r.region),
                 weight => {
                     format!("{} has {} % of its users back", r.region, share_of(weight, r.configured_weight))
                 }
             })
             .collect();
         if let (false, Some(plan)) = (away.is_empty(), &service.plan) {
-            sentences.push(format!("{}: {}; proof: {}.", service.name, away.join(", "), plan.proof.state));
+            // With one service its name has been said.
+            let name = if services.len() > 1 { format!("{}: ", service.name) } else { String::new() };
+            sentences.push(format!("{name}{} (proof: {}).", words::list(away), plan.proof.state));
         }
     }
     if sentences.is_empty() { "Users are sent everywhere as configured.".into() } else { sentences.join(" ") }

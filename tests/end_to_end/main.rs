@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod browser;
+mod check_run;
 mod chrome;
 mod crash;
 mod harness;

@@ -91,18 +91,28 @@
     if (!element) return;
     const template = document.createElement("template");
     template.innerHTML = html;
-    const before = id === "headline" ? element.textContent.trim() : "";
+    const before = summary();
     mergeChildren(element, template.content);
-    if (id === "headline") announce(before, element);
+    if (id === "headline") announce(before);
+  }
+
+  // What the headline says, without its mark for old news.
+  function summary() {
+    const text = (name) => byId("headline").querySelector(name)?.textContent.trim() ?? "";
+    return `${text(".word")}: ${text(".sentence")}`;
   }
 
   // One polite sentence for a change of the headline, and the tab's title for those who look elsewhere.
-  function announce(before, headline) {
-    const text = headline.textContent.trim().replace(/\s+/g, " ");
-    if (text === before.replace(/\s+/g, " ")) return;
+  function announce(before) {
+    const text = summary();
+    if (text === before) return;
     if (settled) byId("announce").textContent = text;
-    const state = headline.querySelector("[data-state]")?.dataset.state ?? "";
-    document.title = `${state}: ${headline.querySelector(".sentence")?.textContent ?? text} · Sextant`;
+    writeTitle();
+  }
+
+  function writeTitle() {
+    const title = `${document.body.classList.contains("old") ? "last known: " : ""}${summary()} · Sextant`;
+    if (document.title !== title) document.title = title;
   }
 
   // --- the badge --------------------------------------------------------------------------------------------
@@ -121,6 +131,9 @@
     if (trouble && !paused) text = `The collector has nothing new: ${trouble}. What you see is old.`;
     else if (stale) text = `No update for ${age(silent)}: what you see is old.${paused ? " Updates are paused." : " Reconnecting."}`;
     banner.hidden = text === "";
+    // Old news must not shine in the colours of news.
+    document.body.classList.toggle("old", text !== "");
+    writeTitle();
     if (banner.textContent !== text) banner.textContent = text;
   }
 

@@ -15,7 +15,8 @@ use axum::{
     body::{Body, Bytes},
     extract::State,
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::BytesMut;
+use http_body_util::BodyExt;
 use std::time::Duration;
 use tokio::time::timeout;
 use wire::{
@@ -23,6 +24,8 @@ use wire::{
     report::{Accepted, Batch, MAX_BATCH_BYTES, MAX_REPORTS, MAX_SAMPLES},
 };
 
+/// How much of a body that is too large is read all the same, bytes.
+const DRAINED_BYTES: usize = 4 * MAX_BATCH_BYTES;
 /// How long a batch may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -48,9 +51,9 @@ pub async fn reports(State(app): State<App>, caller: Caller, body: Body) -> Resu
 /// Reads the body within its limits of size and time: a caller that sends nothing must not hold its connection for ever.
 async fn read(body: Body) -> Result<Bytes, Rejected> {
     let title = "The body was not taken";
-    match timeout(PATIENCE, Limited::new(body, MAX_BATCH_BYTES).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+    match timeout(PATIENCE, collect(body)).await {
+        Ok(Ok(Some(bytes))) => Ok(bytes),
+        Ok(Ok(None)) => {
             let detail = format!("a batch has at most {MAX_BATCH_BYTES} bytes; send fewer reports at a time");
             Err(Rejected::new(413, "too-large", title, detail))
         }
@@ -60,6 +63,23 @@ async fn read(body: Body) -> Result<Bytes, Rejected> {
             Err(Rejected::new(408, "too-slow", title, detail))
         }
     }
+}
+
+/// Collects a body that is not too large. One that is somewhat too large is read to its end and thrown away: a caller
+/// that is cut off while it sends would not read why.
+async fn collect(mut body: Body) -> Result<Option<Bytes>, axum::Error> {
+    let mut bytes = BytesMut::new();
+    let mut seen = 0;
+    while seen <= DRAINED_BYTES
+        && let Some(frame) = body.frame().await
+    {
+        let Ok(data) = frame?.into_data() else { continue };
+        seen += data.len();
+        if seen <= MAX_BATCH_BYTES {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok((seen <= MAX_BATCH_BYTES).then(|| bytes.freeze()))
 }
 
 fn entries(batch: Batch, received: Micros) -> Vec<Entry> {

@@ -1,5 +1,6 @@
 //! Serves the dashboard with made-up facts, to look at it: `cargo run -p sextant-web --example preview [port]`.
-//! The page's own buttons break and heal the world; `preview PORT broken|silent|empty|gone` starts it that way.
+//! The page's own buttons break and heal the world; `preview PORT broken|back|silent|empty|gone` starts it that way.
+//! `preview PORT FILE.json` shows a saved answer of `GET /api/v1/overview`.
 
 #[path = "../../tests/dashboard/fixture.rs"]
 mod fixture;
@@ -44,6 +45,8 @@ impl Board for Preview {
                     return Err(BoardError::new("the store does not answer", "check that the database runs"));
                 }
                 "empty" => clear(&mut overview),
+                "back" => overview = fixture::step_back(now(), true),
+                file if file.ends_with(".json") => overview = saved(file)?,
                 _ => {}
             }
             Ok(overview)
@@ -53,6 +56,11 @@ impl Board for Preview {
     fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
+}
+
+fn saved(file: &str) -> Result<Overview, BoardError> {
+    let text = std::fs::read_to_string(file).map_err(|e| BoardError::new(e.to_string(), "check the path"))?;
+    serde_json::from_str(&text).map_err(|e| BoardError::new(e.to_string(), "save /api/v1/overview again"))
 }
 
 fn clear(overview: &mut Overview) {
@@ -120,7 +128,8 @@ async fn main() -> std::io::Result<()> {
     let mode = arguments.next().unwrap_or_default();
     let broken_at = (mode == "broken").then(|| now().plus_us(-11_000_000));
     let world = World { broken_at, silent: mode == "silent" };
-    let has_lab = mode != "empty";
+    // The step back shows the page as in production, without the demo's panel.
+    let has_lab = !matches!(mode.as_str(), "empty" | "back");
     let preview = Arc::new(Preview { world: Mutex::new(world), mode, changes: watch::Sender::new(0) });
     let ticking = Arc::clone(&preview);
     tokio::spawn(async move {

@@ -1,8 +1,8 @@
-//! The loop at a glance: samples → votes → verdict → plan → delivery → proof, with the time of each step.
+//! The loop at a glance, with the time of each step: samples → votes → verdict → plan → delivery → proof, and for a
+//! step back recovery → plan → delivery → proof.
 
 use super::{
-    Clock,
-    votes::count,
+    Clock, story,
     words::{Shape, cause},
 };
 use crate::{
@@ -10,16 +10,10 @@ use crate::{
     html::{Icon, Stamp},
 };
 use wire::{
-    Micros, RegionId,
+    Micros,
     plan::Cause,
-    view::{
-        DeliveryState, DeliveryView, Overview, PlanView, ProofState, ServiceRegionView, ServiceView,
-        TimelineEntry, TimelineKind, VerdictState, Vote,
-    },
+    view::{DeliveryState, DeliveryView, Overview, PlanView, ProofState, ServiceView},
 };
-
-/// An older suspicion belongs to another story: 10 minutes.
-const SAME_STORY_US: i64 = 600_000_000;
 
 /// How far a step has come; also its style class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,22 +53,28 @@ pub struct Step {
     pub name: &'static str,
     pub progress: Progress,
     pub at: Option<Stamp>,
-    /// Time since the first step that has one; for the votes, how many agree.
+    /// Time since the loop began; for the votes, how many agree.
     pub offset: String,
     pub text: String,
 }
 
 /// The steps of one plan.
 pub struct Chain {
-    pub steps: [Step; 6],
+    pub steps: Vec<Step>,
     /// How long the whole loop took, once it is closed.
     pub total: Option<String>,
-    /// Since when it runs, while it is not.
-    pub running_since: Option<Stamp>,
+    /// Since when it runs, while it is open.
+    pub running: Option<Running>,
+}
+
+/// A loop that is not closed.
+pub struct Running {
+    pub words: &'static str,
+    pub since: Stamp,
 }
 
 /// A step before the offsets are known.
-struct Draft {
+pub(super) struct Draft {
     name: &'static str,
     progress: Progress,
     at: Option<Micros>,
@@ -84,111 +84,67 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(name: &'static str, progress: Progress, at: Option<Micros>, text: impl Into<String>) -> Self {
+    pub(super) fn new(
+        name: &'static str,
+        progress: Progress,
+        at: Option<Micros>,
+        text: impl Into<String>,
+    ) -> Self {
         Self { name, progress, at, instead: String::new(), text: text.into() }
     }
 
-    fn skipped(name: &'static str, text: &str) -> Self {
+    /// A step that is done, at no time that could be told.
+    pub(super) fn timeless(name: &'static str, instead: String, text: &str) -> Self {
+        Self { instead, ..Self::new(name, Progress::Done, None, text) }
+    }
+
+    pub(super) fn skipped(name: &'static str, text: &str) -> Self {
         Self::new(name, Progress::Skipped, None, text)
+    }
+
+    fn step(self, start: Micros) -> Step {
+        Step {
+            name: self.name,
+            progress: self.progress,
+            at: self.at.map(Stamp::clock),
+            offset: self.at.map_or(self.instead, |at| offset(at.since(start))),
+            text: self.text,
+        }
     }
 }
 
 impl Chain {
     pub fn new(overview: &Overview, service: &ServiceView, plan: &PlanView, clock: Clock) -> Self {
-        let [samples, votes, verdict] = evidence(&overview.timeline, service, plan);
-        let planned = Draft::new(
-            "plan",
-            Progress::Done,
-            Some(plan.plan.created),
-            format!("generation {}: {}", plan.plan.generation, cause(&plan.plan.cause)),
-        );
-        let drafts = [samples, votes, verdict, planned, delivery(&plan.deliveries), proof(plan)];
-        let start = drafts.iter().find_map(|d| d.at);
-        let closed = match plan.proof.state {
-            ProofState::Verified => plan.proof.at,
-            _ => None,
+        let mut drafts = story::before(&overview.timeline, service, &plan.plan);
+        let step_back = matches!(plan.plan.cause, Cause::Failback { .. });
+        // A step back begins with its plan: that it waited for the recovery to last is on purpose, no delay.
+        let begun = drafts.iter().find_map(|d| d.at).filter(|_| !step_back);
+        let start = begun.unwrap_or(plan.plan.created);
+        let (done, running) = match () {
+            () if step_back => ("Step back proved in", "Step back under way for"),
+            () if drafts[0].at.is_some() => ("Loop closed: first failure to proof in", "Loop open for"),
+            () => ("Loop closed: cause to proof in", "Loop open for"),
         };
+        let planned = format!("generation {}: {}", plan.plan.generation, cause(&plan.plan.cause));
+        drafts.push(Draft::new("plan", Progress::Done, Some(plan.plan.created), planned));
+        drafts.push(delivery(&plan.deliveries));
+        drafts.push(proof(plan));
         let open = matches!(plan.proof.state, ProofState::Waiting | ProofState::Measuring);
-        let name = if drafts[0].at.is_some() { "first failure to proof" } else { "cause to proof" };
+        let closed = plan.proof.at.filter(|_| plan.proof.state == ProofState::Verified);
         Self {
-            total: start
-                .zip(closed)
-                .map(|(a, b)| format!("Loop closed: {name} in {}", format::duration(b.since(a)))),
-            running_since: start.filter(|_| open).map(|at| clock.age(at)),
-            steps: drafts.map(|draft| Step {
-                name: draft.name,
-                progress: draft.progress,
-                at: draft.at.map(Stamp::clock),
-                offset: start.zip(draft.at).map_or(draft.instead, |(a, b)| offset(b.since(a))),
-                text: draft.text,
-            }),
+            total: closed.map(|at| format!("{done} {}", format::duration(at.since(start)))),
+            running: open.then(|| Running { words: running, since: clock.age(start) }),
+            steps: drafts.into_iter().map(|draft| draft.step(start)).collect(),
         }
     }
 }
 
 fn offset(us: i64) -> String {
-    if us == 0 { "start".to_owned() } else { format::signed(us) }
-}
-
-/// Samples, votes and verdict, as the timeline tells them.
-fn evidence(timeline: &[TimelineEntry], service: &ServiceView, plan: &PlanView) -> [Draft; 3] {
-    let region = match &plan.plan.cause {
-        Cause::Configured => {
-            return [
-                Draft::skipped("samples", "not needed"),
-                Draft::skipped("votes", "not needed"),
-                Draft::skipped("verdict", "follows the configuration"),
-            ];
-        }
-        Cause::Evacuate(region) | Cause::Failback { region, .. } => region,
-    };
-    let failing = matches!(plan.plan.cause, Cause::Evacuate(_));
-    let mut story = timeline
-        .iter()
-        .filter(|e| e.service.as_ref() == Some(&service.id) && e.region.as_ref() == Some(region))
-        .skip_while(|e| e.at > plan.plan.created || !is_decision(e));
-    let here = service.regions.iter().find(|r| &r.region == region);
-    let decided = story.next();
-    let since = here.map(|r| r.verdict.since).filter(|since| failing && *since <= plan.plan.created);
-    let decided_at = decided.map(|e| e.at).or(since);
-    // Several vantages may have raised a suspicion; the oldest since the decision before is where it began.
-    let suspected = story
-        .take_while(|e| failing && !is_decision(e))
-        .filter(|e| {
-            e.kind == TimelineKind::Suspicion && decided_at.is_some_and(|at| at.since(e.at) < SAME_STORY_US)
-        })
-        .last();
-    let samples = match suspected {
-        Some(_) => "first failure",
-        None if failing => "failing",
-        None => "good again",
-    };
-    let samples = Draft::new("samples", Progress::Done, suspected.map(|e| e.at), samples);
-    let verdict = decided.map_or_else(|| fallback(region, failing), |e| e.title.clone());
-    let verdict = Draft::new("verdict", Progress::Done, decided_at, verdict);
-    [samples, votes(here), verdict]
-}
-
-fn is_decision(entry: &TimelineEntry) -> bool {
-    matches!(entry.kind, TimelineKind::Verdict | TimelineKind::Recovery)
-}
-
-fn fallback(region: &RegionId, failing: bool) -> String {
-    format!("{region} {}", if failing { "down" } else { "recovered" })
-}
-
-/// What the vantages say now: it moves on after the plan, which is the point of showing it.
-fn votes(here: Option<&ServiceRegionView>) -> Draft {
-    let text = here.map_or_else(String::new, |here| {
-        let vote = match here.verdict.state {
-            VerdictState::Down => Vote::Down,
-            VerdictState::Degraded => Vote::Degraded,
-            VerdictState::Healthy | VerdictState::Unknown => Vote::Up,
-        };
-        let (agreeing, eligible) = count(&here.verdict.votes, vote);
-        format!("{agreeing} of {eligible} {vote}")
-    });
-    Draft { instead: text, ..Draft::new("votes", Progress::Done, None, "as of now") }
+    match us {
+        0 => "start".to_owned(),
+        1.. => format::signed(us),
+        _ => format!("{} before", format::age(us.saturating_neg())),
+    }
 }
 
 fn delivery(deliveries: &[DeliveryView]) -> Draft {

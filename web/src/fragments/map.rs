@@ -24,9 +24,18 @@ pub struct Map {
 
 struct Place {
     name: String,
+    /// Whether any service has an endpoint here. Elsewhere there is nothing that a state could be known of.
+    served: bool,
     state: VerdictState,
     icon: Icon,
     share: String,
+}
+
+impl Place {
+    fn sentence(&self) -> String {
+        let Place { name, state, share, .. } = self;
+        if self.served { format!("{name} {state}, {share}") } else { format!("{name}, {share}") }
+    }
 }
 
 struct Marker {
@@ -67,8 +76,7 @@ impl Map {
             map.markers.push(Marker { place, x, y, halo, label_x, label_y, anchor });
         }
         let all = map.markers.iter().map(|m| &m.place).chain(&map.elsewhere);
-        map.summary =
-            all.map(|p| format!("{} {}, {}", p.name, p.state, p.share)).collect::<Vec<_>>().join("; ");
+        map.summary = all.map(Place::sentence).collect::<Vec<_>>().join("; ");
         map
     }
 }
@@ -80,8 +88,14 @@ fn place(overview: &Overview, region: &RegionView) -> (Place, Option<f64>) {
     let state = here.iter().map(|r| r.verdict.state).max().unwrap_or_default();
     let shares: Vec<f64> = here.iter().filter_map(|r| r.observed_share).collect();
     let share = (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64);
-    let text = share.map_or_else(|| "no traffic data".to_owned(), format::percent);
-    (Place { name: region.name.clone(), state, icon: state.icon(), share: text }, share)
+    let served = !here.is_empty();
+    let text = match share {
+        Some(share) => format::percent(share),
+        None if served => "no traffic data".to_owned(),
+        None => "no service here".to_owned(),
+    };
+    let icon = if served { state.icon() } else { Icon("none") };
+    (Place { name: region.name.clone(), served, state, icon, share: text }, share)
 }
 
 fn project(latitude: f64, longitude: f64) -> (f64, f64) {

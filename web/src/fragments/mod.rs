@@ -8,6 +8,7 @@ mod map;
 mod plan;
 mod probes;
 mod services;
+mod story;
 mod strip;
 mod timeline;
 mod votes;

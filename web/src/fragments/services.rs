@@ -92,9 +92,12 @@ fn traffic(service: &ServiceView, here: &ServiceRegionView) -> [Share; 3] {
         Share { label, text: format::percent(share), title, bar: Bar { share, class } }
     };
     let observed = Share {
-        label: "observed",
+        label: "observed, last 15 s",
         text: here.observed_share.map_or_else(|| "no data".to_owned(), format::percent),
-        title: "of recent public requests".to_owned(),
+        title:
+            "of the public requests of the last 15 s, and never of those from before the plan in force was \
+                acknowledged; the proof's “measured” is of the newest requests since then"
+                .to_owned(),
         bar: Bar { share: here.observed_share.unwrap_or(0.0), class: "observed" },
     };
     [

@@ -19,16 +19,19 @@ pub struct Bar {
 /// A strip with its summary in words.
 pub struct Strip {
     pub bars: Vec<Bar>,
+    /// The path of the slots that have no bucket yet: the strip is as wide in its first minute as later.
+    pub empty: String,
     pub summary: String,
 }
 
 impl Strip {
-    /// The newest bar is at the right; a short history leaves the left free.
+    /// The newest bar is at the right; a short history leaves the left empty.
     pub fn new(beats: &[Beat]) -> Self {
         let beats = &beats[beats.len().saturating_sub(SLOTS)..];
         let free = SLOTS - beats.len();
         let bars = beats.iter().enumerate().map(|(i, beat)| bar((free + i) * 4, beat)).collect();
-        Self { bars, summary: summary(beats) }
+        let empty = (0..free).map(|slot| format!("M{} 22h3v2h-3z", slot * 4)).collect();
+        Self { bars, empty, summary: summary(beats) }
     }
 }
 
@@ -71,6 +74,7 @@ mod tests {
         let classes: Vec<_> = strip.bars.iter().map(|b| b.class).collect();
         assert_eq!(classes, ["none", "ok", "slow", "failed"]);
         assert_eq!(strip.bars[3].x, (SLOTS - 1) * 4);
+        assert_eq!(strip.empty.matches('M').count(), SLOTS - 4);
         assert_eq!(strip.summary, "7 ok, 2 slow, 1 failed");
         assert_eq!(strip.bars[3].title, "00:00:00: 2 ok, 1 slow, 1 failed");
         assert_eq!(Strip::new(&vec![beat(1, 0, 0); 90]).bars.len(), SLOTS);

@@ -5,13 +5,15 @@ use crate::html::{Icon, Stamp};
 use askama::Template;
 use wire::view::{Overview, TimelineKind};
 
-/// The most entries that a page shows.
-const MOST: usize = 100;
+/// The most entries that a page shows: enough for an outage and every step back. The API has the others.
+const MOST: usize = 30;
 
 #[derive(Template)]
 #[template(path = "timeline.html")]
 pub struct Timeline {
     entries: Vec<Entry>,
+    /// The id of the last one shown, where there are older ones.
+    older: Option<i64>,
 }
 
 struct Entry {
@@ -47,6 +49,7 @@ impl Timeline {
             .flatten()
             .collect(),
         });
-        Self { entries: entries.collect() }
+        let older = overview.timeline.get(MOST).and_then(|_| overview.timeline.get(MOST - 1)).map(|e| e.id);
+        Self { entries: entries.collect(), older }
     }
 }

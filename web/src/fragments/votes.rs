@@ -11,6 +11,9 @@ use wire::{
     view::{ServiceView, Vote, VoteView},
 };
 
+/// The characters of a detail that find room beside its age, in the narrowest grid.
+const SHORT: usize = 8;
+
 /// The votes on a service.
 pub struct Grid {
     pub regions: Vec<RegionId>,
@@ -32,6 +35,8 @@ pub struct Cell {
     pub latency: String,
     pub age: Option<Stamp>,
     pub detail: String,
+    /// Whether the detail may need more than one line, and so must be one that can be opened.
+    pub long: bool,
 }
 
 impl Grid {
@@ -60,6 +65,7 @@ fn cell(vote: &VoteView, clock: Clock) -> Cell {
         icon: vote.vote.icon(),
         latency: vote.latency_us.map_or_else(|| "–".to_owned(), |us| format::duration(us.into())),
         age: vote.age_us.map(|us| clock.ago(us)),
+        long: vote.detail.chars().count() > SHORT,
         detail: vote.detail.clone(),
     }
 }

@@ -82,6 +82,65 @@ pub fn overview(now: Micros, world: World) -> Overview {
     }
 }
 
+/// A minute after `eu-west` answered again: a step back is under way, proven after 2.5 s when it is `proved`. Others
+/// have had their troubles too, and there is a region without a service.
+pub fn step_back(now: Micros, proved: bool) -> Overview {
+    let ago = |ms: i64| now.plus_us(-ms * 1_000);
+    let mut all = overview(now, World { broken_at: Some(ago(100_000)), silent: false });
+    all.mood = VerdictState::Healthy;
+    all.headline = "All 3 regions of Shop are healthy; 25 % of the users are back in Ireland.".into();
+    all.regions.push(RegionView {
+        id: region("us-west"),
+        name: "Oregon".into(),
+        latitude: Some(45.8),
+        longitude: Some(-119.7),
+    });
+    let service = &mut all.services[0];
+    let here = &mut service.regions[0];
+    here.verdict.state = VerdictState::Healthy;
+    here.verdict.since = ago(60_000);
+    here.verdict.reason = "3 of 3 vantages succeed in 2 of 2 checks.".into();
+    here.verdict.located.clear();
+    for vote in &mut here.verdict.votes {
+        vote.vote = Vote::Up;
+        vote.detail = "ok".into();
+    }
+    here.planned_weight = 25;
+    let plan = service.plan.as_mut().expect("a plan");
+    plan.plan.generation = 13;
+    plan.plan.cause = Cause::Failback { region: region("eu-west"), percent: 25 };
+    plan.plan.reason = "eu-west has been healthy for 56 s: 25 % of its users return.".into();
+    plan.plan.created = ago(4_000);
+    plan.plan.weights.insert(region("eu-west"), 25);
+    plan.deliveries[0].created = ago(4_000);
+    plan.deliveries[0].acknowledged = Some(ago(3_800));
+    plan.deliveries[0].generation = 13;
+    plan.proof.state = if proved { ProofState::Verified } else { ProofState::Measuring };
+    plan.proof.at = proved.then(|| ago(1_500));
+    let model = all.timeline[0].clone();
+    let mut tell = |ms, kind, place, state, title: &str| {
+        let (id, at) = (all.timeline[0].id + 1, ago(ms));
+        let entry = TimelineEntry {
+            id,
+            at,
+            kind,
+            region: Some(region(place)),
+            state,
+            title: title.into(),
+            ..model.clone()
+        };
+        all.timeline
+            .insert(0, TimelineEntry { generation: None, detail: "By 3 of 3 vantages.".into(), ..entry });
+    };
+    tell(60_000, TimelineKind::Verdict, "eu-west", Some(VerdictState::Healthy), "eu-west is healthy");
+    tell(60_000, TimelineKind::Recovery, "eu-west", None, "eu-west answers again");
+    tell(50_000, TimelineKind::Verdict, "ap-south", Some(VerdictState::Unknown), "ap-south is unknown");
+    tell(40_000, TimelineKind::Verdict, "ap-south", Some(VerdictState::Degraded), "ap-south is degraded");
+    tell(30_000, TimelineKind::Verdict, "ap-south", Some(VerdictState::Healthy), "ap-south is healthy");
+    tell(4_000, TimelineKind::Plan, "eu-west", None, "fail back eu-west to 25 %");
+    all
+}
+
 /// Which steps of the outage have happened, and when.
 struct Stage {
     suspected: Option<Micros>,

@@ -9,10 +9,7 @@ use axum::{
     http::{Request, StatusCode},
 };
 use web::BoardError;
-use wire::{
-    plan::Cause,
-    view::{DeliveryState, Overview, ProofState, TimelineEntry, TimelineKind},
-};
+use wire::view::{DeliveryState, Overview, ProofState, TimelineEntry, TimelineKind};
 
 #[tokio::test]
 async fn a_healthy_world_reads_as_such_without_a_script() {
@@ -95,16 +92,46 @@ async fn the_loop_begins_with_the_oldest_suspicion_of_the_same_outage() {
 }
 
 #[tokio::test]
-async fn a_failback_counts_from_the_recovery() {
-    let mut overview = outage();
-    let decided = overview.timeline.iter_mut().find(|e| e.kind == TimelineKind::Verdict).expect("a verdict");
-    decided.kind = TimelineKind::Recovery;
-    let region = overview.services[0].regions[0].region.clone();
-    let plan = overview.services[0].plan.as_mut().expect("a plan");
-    plan.plan.cause = Cause::Failback { region, percent: 25 };
-    let page = get(Stage::new(overview).router(), "/").await.text;
+async fn a_step_back_counts_from_its_plan_and_tells_when_the_region_recovered() {
+    let page = get(Stage::new(fixture::step_back(NOW, true)).router(), "/").await.text;
     assert!(page.contains("fail back eu-west to 25 %"));
-    assert!(page.contains("cause to proof in 2.69"), "2.695 s from the verdict to the proof");
+    assert!(page.contains("Step back proved in 2.50 s"), "from the plan to the proof");
+    for step in ["recovery", "plan", "delivery", "proof"] {
+        assert!(page.contains(&format!(r#"data-step="{step}" data-progress="done""#)), "{step}");
+    }
+    for other in ["samples", "votes", "verdict"] {
+        assert!(!page.contains(&format!(r#"data-step="{other}""#)), "{other} led to the plan before");
+    }
+    assert!(page.contains("56 s before") && page.contains("eu-west answers again"));
+
+    let page = get(Stage::new(fixture::step_back(NOW, false)).router(), "/").await.text;
+    assert!(page.contains("Step back under way for") && page.contains(">4 s</time></p>"), "since its plan");
+}
+
+#[tokio::test]
+async fn a_region_without_a_service_has_no_state() {
+    let page = get(Stage::new(fixture::step_back(NOW, true)).router(), "/").await.text;
+    assert!(page.contains("Oregon, no service here"));
+    assert!(!page.contains("Oregon unknown"));
+}
+
+#[tokio::test]
+async fn a_long_timeline_leads_to_the_older_entries() {
+    let mut overview = outage();
+    assert!(!get(Stage::new(overview.clone()).router(), "/").await.text.contains("Older entries"));
+    let model = overview.timeline[0].clone();
+    overview.timeline = (1..=40).rev().map(|id| TimelineEntry { id, ..model.clone() }).collect();
+    let page = get(Stage::new(overview).router(), "/").await.text;
+    assert!(page.contains(r#"id="t-40""#) && page.contains(r#"id="t-11""#) && !page.contains(r#"id="t-10""#));
+    assert!(page.contains(r#"Older entries: <a href="/api/v1/timeline?cursor=11">"#));
+}
+
+#[tokio::test]
+async fn a_long_vote_can_be_opened_and_a_short_one_is_told_at_once() {
+    let page = get(Stage::outage().router(), "/").await.text;
+    assert!(page.contains("<p>timeout after 2.0 s in connect</p></details>"));
+    let page = get(Stage::new(fixture::step_back(NOW, true)).router(), "/").await.text;
+    assert!(page.contains("ago · ok</small>"));
 }
 
 #[tokio::test]
@@ -121,7 +148,7 @@ async fn what_was_held_back_since_the_plan_is_shown_with_it() {
     overview.timeline.insert(0, held);
     let plan_part = |page: &str| {
         let start = page.find(r#"id="plan-shop""#).expect("a plan card");
-        let end = page.find(r#"id="probes-title""#).expect("the probes after it");
+        let end = page.find(r#"id="timeline-title""#).expect("the timeline after it");
         page[start..end].to_owned()
     };
     let page = get(Stage::new(overview).router(), "/").await.text;

@@ -1,0 +1,103 @@
+//! What a run did, for a person at a terminal and for a program.
+
+use probe::check::Measured;
+use serde_json::{Value, json};
+use std::fmt::Write;
+use wire::{
+    assignment::{AssignedCheck, CheckKind, Endpoint, Journey, Request},
+    sample::{Outcome, Phases, StepResult},
+};
+
+/// Several lines, without colour.
+pub fn text(check: &AssignedCheck, endpoint: &Endpoint, measured: &Measured) -> String {
+    let mut text = String::new();
+    // Writing into a string cannot fail.
+    let _ = writeln!(text, "{} on {} ({})", check.id, endpoint.target, endpoint.url);
+    match &check.kind {
+        CheckKind::Http(request) => {
+            let _ = writeln!(text, "  sent      {}", line(request));
+        }
+        CheckKind::Tcp(_) => {}
+        CheckKind::Journey(journey) => steps(&mut text, journey, &measured.steps),
+    }
+    if let Some(address) = &measured.address {
+        let _ = writeln!(text, "  address   {address}");
+    }
+    if let Some(status) = measured.status {
+        let _ = writeln!(text, "  status    {status}");
+    }
+    if let Some(region) = &measured.served_by {
+        let _ = writeln!(text, "  served by {region}");
+    }
+    if measured.phases != Phases::default() {
+        let _ = writeln!(text, "  phases    {}", phases(&measured.phases));
+    }
+    let slow = if measured.slow { ", slow" } else { "" };
+    let _ = writeln!(text, "  outcome   {}{slow}, {}", outcome(measured.outcome), ms(measured.total_us));
+    if let Some(evidence) = &measured.evidence {
+        let _ = writeln!(text, "  evidence  {}", evidence.summary);
+        if let Some(excerpt) = &evidence.excerpt {
+            let _ = writeln!(text, "  body      {}", excerpt.replace('\n', "\n            "));
+        }
+    }
+    text.push('\n');
+    text
+}
+
+fn steps(text: &mut String, journey: &Journey, results: &[StepResult]) {
+    for (index, step) in journey.steps.iter().enumerate() {
+        let Some(result) = results.get(index) else {
+            let _ = writeln!(text, "  {:>2}. {:<28} not run", index + 1, step.name);
+            continue;
+        };
+        let mut facts = vec![outcome(result.outcome), ms(result.total_us)];
+        facts.extend(result.status.map(|status| format!("status {status}")));
+        facts.extend(result.served_by.as_ref().map(|region| format!("served by {region}")));
+        facts.extend((result.attempts > 1).then(|| format!("{} attempts", result.attempts)));
+        let _ = writeln!(text, "  {:>2}. {:<28} {}", index + 1, step.name, facts.join(", "));
+        let _ = writeln!(text, "      {}; {}", line(&step.request), phases(&result.phases));
+    }
+}
+
+fn line(request: &Request) -> String {
+    let body = request.body.as_ref().map_or(String::new(), |body| format!(", {} bytes of body", body.len()));
+    format!("{} {}{body}", request.method, request.path)
+}
+
+fn outcome(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Ok => "ok".into(),
+        Outcome::Fail(class) => format!("FAILED ({class})"),
+        Outcome::Missed => "missed".into(),
+        Outcome::Unsupported => "not supported here".into(),
+    }
+}
+
+fn phases(phases: &Phases) -> String {
+    let named: Vec<String> = phases.named().map(|(name, us)| format!("{name} {}", ms(us))).collect();
+    if named.is_empty() { "no phase was reached".into() } else { named.join(", ") }
+}
+
+fn ms(us: u32) -> String {
+    format!("{:.2} ms", f64::from(us) / 1000.0)
+}
+
+/// One object.
+pub fn json(check: &AssignedCheck, endpoint: &Endpoint, measured: &Measured) -> Value {
+    json!({
+        "check": check.id,
+        "target": endpoint.target,
+        "url": endpoint.url,
+        "outcome": measured.outcome,
+        "slow": measured.slow,
+        "total_us": measured.total_us,
+        "phases": measured.phases,
+        "address": measured.address,
+        "status": measured.status,
+        "served_by": measured.served_by,
+        "bytes": measured.bytes,
+        "trace_id": measured.trace_id,
+        "evidence": measured.evidence,
+        "steps": measured.steps,
+    })
+}
