@@ -1,6 +1,6 @@
 //! The only module that knows SQL. One text for SQLite and PostgreSQL; one file for each kind of thing.
 //!
-//! To add a function: write it in the file of its kind with [`on!`](db) for reading or `Store::write` for writing,
+//! To add a function: write it in the file of its kind with `on!` for reading or `Store::write` for writing,
 //! in portable SQL (see `migrations/README.md`), and add it to the conformance test that runs on both engines.
 
 mod db;
