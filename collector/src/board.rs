@@ -15,10 +15,13 @@ use crate::{
     store::Store,
 };
 use runtime::clock::SharedClock;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use tokio::sync::{Mutex, watch};
 use wire::{
-    Micros, RegionId, ServiceId,
+    Micros, ProbeId, RegionId, ServiceId,
     assignment::Target,
     instant::us,
     plan::FULL,
@@ -171,12 +174,13 @@ impl Board {
     async fn service(&self, scene: &Scene<'_>, state: &State) -> Result<ServiceView, crate::store::Error> {
         let empty = ServiceState::default();
         let record = state.services.get(scene.id).unwrap_or(&empty);
-        let observed = observed(record, scene.now);
+        let excluded = vote::excluded(state);
+        let observed = observed(record, scene.now, &excluded);
         let regions = scene.service.endpoints.iter();
         let regions =
             regions.map(|(region, endpoint)| self.region(scene, state, record, region, endpoint, &observed));
         let plan = match &record.plan {
-            Some(plan) => Some(self.plan(scene.service, record, plan).await?),
+            Some(plan) => Some(self.plan(scene.service, record, plan, &excluded).await?),
             None => None,
         };
         Ok(ServiceView {
@@ -244,12 +248,12 @@ impl Board {
         service: &Service,
         record: &ServiceState,
         plan: &PlanState,
+        excluded: &BTreeSet<ProbeId>,
     ) -> Result<PlanView, crate::store::Error> {
         let since = plan.acknowledged_at.unwrap_or(Micros(i64::MAX));
-        let seen = proof::seen_after(&record.public, since);
+        let seen = proof::seen_after(&record.public, since, excluded);
         // The same requests that the judgement's sentence speaks of.
-        let newest = self.config.steering.proof.samples as usize;
-        let shares = proof::shares(&seen[seen.len().saturating_sub(newest)..]);
+        let shares = proof::shares(&proof::judged(&self.config, &seen));
         let detail = match (plan.proof.state, plan.acknowledged_at) {
             (ProofState::Waiting, None) if service.receivers.is_empty() => {
                 "The service has no receivers: nobody is told.".to_owned()
@@ -288,9 +292,9 @@ impl web::Board for Board {
 
 /// Who served the recent public requests: only those since the plan in force was acknowledged, so that this never
 /// contradicts its proof.
-fn observed(record: &ServiceState, now: Micros) -> BTreeMap<String, f64> {
+fn observed(record: &ServiceState, now: Micros, excluded: &BTreeSet<ProbeId>) -> BTreeMap<String, f64> {
     let acknowledged = record.plan.as_ref().and_then(|plan| plan.acknowledged_at).unwrap_or_default();
-    proof::shares(&proof::seen_after(&record.public, now.plus_us(-OBSERVED_US).max(acknowledged)))
+    proof::shares(&proof::seen_after(&record.public, now.plus_us(-OBSERVED_US).max(acknowledged), excluded))
 }
 
 /// The median of the newest successful runs of all vantages.

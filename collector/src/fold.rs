@@ -179,12 +179,23 @@ impl Fold {
                 _ => None,
             })
             .collect();
+        let retold: Vec<_> = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Retell(plan) => Some(plan),
+                _ => None,
+            })
+            .collect();
         self.store.commit(self.core.term, self.position, now, &self.core.state, &notes, &plans).await?;
+        for plan in &retold {
+            // After the commit: were this lost, the next deadline tells again.
+            self.store.retell(plan, now).await?;
+        }
         self.saved_at = now;
         for note in &notes {
             tracing::info!(kind = %note.kind, detail = %note.detail, "{}", note.title);
         }
-        if !plans.is_empty() {
+        if !plans.is_empty() || !retold.is_empty() {
             self.planned.notify_one();
         }
         self.perform(effects);

@@ -58,6 +58,7 @@ pub fn sample(n: i64) -> Sample {
         status: Some(200),
         served_by: None,
         bytes: None,
+        certificate_expires: None,
         flags: vec![],
         trace_id: None,
         evidence: None,

@@ -45,7 +45,7 @@ pub fn assignment(assignment: &Assignment, region: &RegionId) -> Result<(), Inva
         }
         let (schemes, wanted): (&[&str], _) = match check.kind {
             CheckKind::Tcp(_) => (&["tcp"], "tcp://host:port"),
-            CheckKind::Http(_) | CheckKind::Journey(_) => (&["http", "https"], "an http:// or https:// URL"),
+            _ => (&["http", "https"], "an http:// or https:// URL"),
         };
         for endpoint in &check.endpoints {
             let (id, target) = (check.id.clone(), endpoint.target.clone());

@@ -17,7 +17,28 @@ pub fn text(check: &AssignedCheck, endpoint: &Endpoint, measured: &Measured) -> 
         CheckKind::Http(request) => {
             let _ = writeln!(text, "  sent      {}", line(request));
         }
-        CheckKind::Tcp(_) => {}
+        CheckKind::Tcp(tcp) => sent(&mut text, tcp.send.as_deref(), tcp.expect.as_deref()),
+        CheckKind::Tls(tls) => {
+            if let Some(name) = &tls.server_name {
+                let _ = writeln!(text, "  name      {name}");
+            }
+        }
+        CheckKind::Dns(dns) => {
+            let transport = if dns.tcp { ", by TCP" } else { "" };
+            let record = format!("{:?}", dns.record).to_ascii_uppercase();
+            let _ = writeln!(text, "  asked     {record} {}{transport}", dns.name);
+        }
+        CheckKind::Icmp(icmp) => {
+            let _ = writeln!(text, "  sent      {} packets, {} apart", icmp.packets, ms(icmp.spacing_us));
+        }
+        CheckKind::Grpc(grpc) => {
+            let service = if grpc.service.is_empty() { "the server as a whole" } else { &grpc.service };
+            let _ = writeln!(text, "  asked     health of {service}");
+        }
+        CheckKind::WebSocket(socket) => {
+            let _ = writeln!(text, "  sent      GET {} (WebSocket)", socket.path);
+            sent(&mut text, socket.send.as_deref(), socket.expect.as_deref());
+        }
         CheckKind::Journey(journey) => steps(&mut text, journey, &measured.steps),
     }
     if let Some(address) = &measured.address {
@@ -28,6 +49,9 @@ pub fn text(check: &AssignedCheck, endpoint: &Endpoint, measured: &Measured) -> 
     }
     if let Some(region) = &measured.served_by {
         let _ = writeln!(text, "  served by {region}");
+    }
+    if let Some(expires) = &measured.certificate_expires {
+        let _ = writeln!(text, "  valid to  {expires}");
     }
     if measured.phases != Phases::default() {
         let _ = writeln!(text, "  phases    {}", phases(&measured.phases));
@@ -42,6 +66,16 @@ pub fn text(check: &AssignedCheck, endpoint: &Endpoint, measured: &Measured) -> 
     }
     text.push('\n');
     text
+}
+
+/// What is said each way; texts on one line.
+fn sent(text: &mut String, send: Option<&str>, expect: Option<&str>) {
+    if let Some(send) = send {
+        let _ = writeln!(text, "  said      {send:?}");
+    }
+    if let Some(expect) = expect {
+        let _ = writeln!(text, "  expected  {expect:?}");
+    }
 }
 
 fn steps(text: &mut String, journey: &Journey, results: &[StepResult]) {
@@ -96,6 +130,7 @@ pub fn json(check: &AssignedCheck, endpoint: &Endpoint, measured: &Measured) -> 
         "status": measured.status,
         "served_by": measured.served_by,
         "bytes": measured.bytes,
+        "certificate_expires": measured.certificate_expires.map(|at| at.to_string()),
         "trace_id": measured.trace_id,
         "evidence": measured.evidence,
         "steps": measured.steps,

@@ -89,12 +89,106 @@ impl From<Target> for String {
 pub enum CheckKind {
     Http(Request),
     Tcp(Tcp),
+    Tls(Tls),
+    Dns(Dns),
+    Icmp(Icmp),
+    Grpc(Grpc),
+    WebSocket(WebSocket),
     Journey(Journey),
 }
 
 /// A TCP connection that must be accepted; the address is the endpoint's host and port.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Tcp {}
+pub struct Tcp {
+    /// What to send once connected.
+    #[serde(default)]
+    pub send: Option<String>,
+    /// A text that what the server says must contain, within its first 4 KiB.
+    #[serde(default)]
+    pub expect: Option<String>,
+}
+
+/// A TLS handshake whose certificate must be trusted; the address is the endpoint's host and port (443 by default).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Tls {
+    /// The name to ask for (SNI) and to find in the certificate; the endpoint's host when absent.
+    #[serde(default)]
+    pub server_name: Option<String>,
+    /// The certificate must stay valid for at least this long, seconds.
+    #[serde(default)]
+    pub valid_for_s: Option<u64>,
+}
+
+/// One DNS question to one server, without any cache between.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dns {
+    /// The name to ask for.
+    pub name: String,
+    #[serde(default)]
+    pub record: RecordType,
+    /// `host:port` of the server; port 53 of the endpoint's host when absent.
+    #[serde(default)]
+    pub server: Option<String>,
+    /// Ask by TCP; else by UDP, and by TCP when the answer was truncated.
+    #[serde(default)]
+    pub tcp: bool,
+    /// The response code that is expected, for example `NOERROR` or `NXDOMAIN`.
+    pub rcode: String,
+    /// Records that must be among the answers, as text: an address, a name without its last dot, a text.
+    #[serde(default)]
+    pub answers: Vec<String>,
+    /// The answer must carry the AD flag: the server vouches for DNSSEC.
+    #[serde(default)]
+    pub authentic: bool,
+}
+
+/// Types of DNS records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum RecordType {
+    #[default]
+    A,
+    Aaaa,
+    Cname,
+    Mx,
+    Ns,
+    Soa,
+    Txt,
+}
+
+/// Echo requests to the endpoint's host (RFC 792, RFC 4443). The time of a run is the median round trip.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Icmp {
+    /// 1 to 20.
+    pub packets: u8,
+    /// Time between two packets, microseconds.
+    pub spacing_us: u32,
+    /// The largest share of lost packets that is still a success, percent.
+    pub max_loss_percent: u8,
+}
+
+/// The standard gRPC health check (`grpc.health.v1.Health/Check`) over HTTP/2.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Grpc {
+    /// The service to ask for; empty for the server as a whole.
+    #[serde(default)]
+    pub service: String,
+}
+
+/// A WebSocket handshake (RFC 6455), optionally with a message each way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebSocket {
+    /// Path and query.
+    pub path: String,
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// A text message to send.
+    #[serde(default)]
+    pub send: Option<String>,
+    /// A text that the first message must contain.
+    #[serde(default)]
+    pub expect: Option<String>,
+}
 
 /// Several requests in order, sharing cookies and captured values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -31,6 +31,9 @@ pub struct Sample {
     pub served_by: Option<String>,
     /// Body bytes read.
     pub bytes: Option<u32>,
+    /// When the certificate that the server showed stops being valid.
+    #[serde(default)]
+    pub certificate_expires: Option<Micros>,
     #[serde(default)]
     pub flags: Vec<Flag>,
     /// The trace id sent in `traceparent`.

@@ -4,7 +4,7 @@ use super::{Check, Config, Service};
 use std::{collections::BTreeMap, time::Duration};
 use url::Url;
 use wire::{
-    ProbeId,
+    ProbeId, RegionId,
     assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Target},
 };
 
@@ -25,17 +25,20 @@ pub fn assignment(config: &Config, revision: i64, probe: &ProbeId) -> Option<Ass
                 timeout_us: micros(check.timeout),
                 budget_us: check.budget.map(micros),
                 endpoints: endpoints(check, service),
-                regions: match check.kind {
-                    CheckKind::Journey(_) => {
-                        service.endpoints.iter().map(|(id, at)| (id.clone(), at.url.clone())).collect()
-                    }
-                    CheckKind::Http(_) | CheckKind::Tcp(_) => BTreeMap::new(),
-                },
+                regions: elsewhere(check, service),
                 region_header: service.region_header.clone(),
             })
         })
         .collect();
     Some(Assignment { revision, probe: probe.clone(), region, checks })
+}
+
+/// The addresses that steps of a journey may go to; other kinds stay where they are.
+fn elsewhere(check: &Check, service: &Service) -> BTreeMap<RegionId, String> {
+    let CheckKind::Journey(_) = check.kind else {
+        return BTreeMap::new();
+    };
+    service.endpoints.iter().map(|(id, at)| (id.clone(), at.url.clone())).collect()
 }
 
 fn endpoints(check: &Check, service: &Service) -> Vec<Endpoint> {

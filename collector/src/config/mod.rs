@@ -24,6 +24,8 @@
 //!    `warnings.rs`.
 //! 4. `assign.rs`, when probes need it.
 //! 5. `docs/configuration.md`: its line in the table. `tests/broken.rs`: a wrong value and its message.
+//!
+//! A new kind of check is a file in `validate/kind/`, its key in `KINDS` there, and its tests in `tests/kinds.rs`.
 
 mod assign;
 mod duration;

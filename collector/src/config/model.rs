@@ -86,6 +86,14 @@ pub struct Check {
     pub impact: Impact,
 }
 
+impl Check {
+    /// Whether its answers have headers, in which the region that served them can name itself: what proofs are made
+    /// of.
+    pub fn can_name_region(&self) -> bool {
+        matches!(self.kind, CheckKind::Http(_) | CheckKind::Journey(_))
+    }
+}
+
 /// What a failing check says of a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Impact {

@@ -108,10 +108,19 @@ impl<'a> At<'a> {
 
     /// One of some words.
     pub fn word<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
-        let Value::Text(text) = &self.node.value else {
-            return self.expected(list_of(words.iter().map(|(word, _)| *word)));
+        self.word_where(words, |word, text| word == text)
+    }
+
+    /// One of some words, in capitals or not.
+    pub fn word_in_any_case<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+        self.word_where(words, str::eq_ignore_ascii_case)
+    }
+
+    fn word_where<T: Copy>(&self, words: &[(&str, T)], same: fn(&str, &str) -> bool) -> Option<T> {
+        let found = match &self.node.value {
+            Value::Text(text) => words.iter().find(|(word, _)| same(word, text)).map(|(_, value)| *value),
+            _ => None,
         };
-        let found = words.iter().find(|(word, _)| word == text).map(|(_, value)| *value);
         found.or_else(|| self.expected(list_of(words.iter().map(|(word, _)| *word))))
     }
 
@@ -220,6 +229,14 @@ impl<'a> At<'a> {
     /// The fields of a mapping; other keys are problems.
     pub fn fields(&self, known: &[&'static str]) -> Option<Fields<'a>> {
         self.fields_unless(known, |_| false)
+    }
+
+    /// As [`At::fields`], for settings that may all be left out: then the key may stand without a value.
+    pub fn settings(&self, known: &[&'static str]) -> Option<Fields<'a>> {
+        if self.is_null() {
+            return Some(Fields { at: self.clone(), entries: BTreeMap::new() });
+        }
+        self.fields(known)
     }
 
     /// The fields of a mapping; other keys are problems unless `ignored`.

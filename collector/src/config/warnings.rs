@@ -1,11 +1,14 @@
 //! What is legal in a configuration, but will disappoint somebody.
 
 use super::{Check, Config, Impact, Service, duration};
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use url::{Host, Url};
 use wire::{
     ProbeId, ServiceId,
-    assignment::{CheckKind, Request, Target},
+    assignment::{CheckKind, Target},
 };
 
 /// Votes from fewer domains than this can come from one broken network as well as from a broken region.
@@ -24,14 +27,8 @@ pub fn warnings(config: &Config) -> Vec<String> {
         service_warnings(config, id, service, &mut warnings);
     }
     for (id, check) in &config.checks {
-        if requests(check)
-            .any(|request| SECRET_HEADERS.iter().any(|name| request.headers.contains_key(*name)))
-        {
-            warnings.push(format!(
-                "checks.{id}: a header that usually holds a secret is stored and shown with the configuration; use a \
-                 credential that can do nothing but this check"
-            ));
-        }
+        let Some(service) = config.services.get(&check.service) else { continue };
+        check_warnings(check, service, |message| warnings.push(format!("checks.{id}: {message}")));
     }
     for (id, receiver) in &config.receivers {
         if is_plain_and_far(&receiver.url) {
@@ -78,10 +75,12 @@ fn service_warnings(config: &Config, id: &ServiceId, service: &Service, warnings
     }
     match (&service.public_url, &service.region_header) {
         (Some(_), Some(_)) => {
-            let public = checks.iter().filter(|check| check.to.contains(&Target::Public));
+            let public =
+                checks.iter().filter(|check| check.to.contains(&Target::Public) && check.can_name_region());
             if public.clone().count() == 0 {
                 warn(
-                    "no check measures the public entrance (`to: public`), so no move can be proved"
+                    "no `http` or `journey` check measures the public entrance (`to: public`), so no move can be \
+                     proved"
                         .to_owned(),
                 );
             } else if public.flat_map(|check| &check.from).collect::<BTreeSet<_>>().len() < 2 {
@@ -114,13 +113,56 @@ fn domains<'c>(config: &'c Config, probes: impl Iterator<Item = &'c ProbeId>) ->
     probes.map(|probe| probe.failure_domain.as_str()).collect::<BTreeSet<_>>().len()
 }
 
-fn requests(check: &Check) -> impl Iterator<Item = &Request> {
+fn check_warnings(check: &Check, service: &Service, mut warn: impl FnMut(&str)) {
+    if headers(check).any(|headers| SECRET_HEADERS.iter().any(|name| headers.contains_key(*name))) {
+        warn(
+            "a header that usually holds a secret is stored and shown with the configuration; use a credential that \
+             can do nothing but this check",
+        );
+    }
+    match &check.kind {
+        CheckKind::Tls(_) if addresses(check, service).any(is_port_of_plain_http) => {
+            warn("speaks TLS to a port of plain HTTP, which will hardly answer; measure https addresses");
+        }
+        CheckKind::Dns(dns) if dns.server.is_some() && votes(check) && check.to.len() > 1 => {
+            warn(
+                "asks the same `server` for every region, so a fault of it is taken for a fault of all of them; \
+                 write `to: public` or `impact: none`",
+            );
+        }
+        CheckKind::Icmp(icmp) if icmp.max_loss_percent == 100 => {
+            warn("with `max_loss: 100%` it succeeds without a single answer");
+        }
+        _ => {}
+    }
+}
+
+/// The addresses that a check measures.
+fn addresses<'c>(check: &'c Check, service: &'c Service) -> impl Iterator<Item = &'c str> {
+    check.to.iter().filter_map(|target| match target {
+        Target::Region(region) => service.endpoints.get(region).map(|endpoint| endpoint.url.as_str()),
+        Target::Public => service.public_url.as_deref(),
+    })
+}
+
+/// The headers that a check sends, request by request.
+fn headers(check: &Check) -> impl Iterator<Item = &BTreeMap<String, String>> {
     let (single, steps) = match &check.kind {
-        CheckKind::Http(request) => (Some(request), None),
-        CheckKind::Tcp(_) => (None, None),
+        CheckKind::Http(request) => (Some(&request.headers), None),
+        CheckKind::WebSocket(websocket) => (Some(&websocket.headers), None),
         CheckKind::Journey(journey) => (None, Some(&journey.steps)),
+        CheckKind::Tcp(_)
+        | CheckKind::Tls(_)
+        | CheckKind::Dns(_)
+        | CheckKind::Icmp(_)
+        | CheckKind::Grpc(_) => (None, None),
     };
-    single.into_iter().chain(steps.into_iter().flatten().map(|step| &step.request))
+    single.into_iter().chain(steps.into_iter().flatten().map(|step| &step.request.headers))
+}
+
+/// Whether a URL is plain HTTP and names its port; without one a handshake goes to port 443.
+fn is_port_of_plain_http(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| url.scheme() == "http" && url.port().is_some())
 }
 
 /// Whether a URL is plain HTTP to another machine.

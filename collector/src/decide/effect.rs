@@ -14,6 +14,8 @@ pub enum Effect {
     Note(Note),
     /// Record a new plan and tell every receiver of the service.
     Plan { plan: Plan, guards: Vec<GuardView> },
+    /// Tell every receiver of the service of the plan in force once more, under the same id.
+    Retell(Plan),
     /// Ask every probe to run these checks at once. Not kept: a lost request only costs time.
     Confirm(Confirm),
 }

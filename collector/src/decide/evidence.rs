@@ -94,9 +94,10 @@ impl Beats {
 /// Takes a committed report into the heads.
 pub(super) fn take(core: &mut Core, received: Micros, sent: Micros, report: &Report, lost: u64) {
     let Some(_) = core.config.probes.get(&report.probe) else { return };
-    // The probe's clock is used only for ages; where it stands does not matter.
-    let offset = received.since(sent);
+    // The probe's clock is used only for ages; where it stands does not matter. A batch that was long under way must
+    // not make its samples younger, so the quickest of the last minutes tells how the clocks differ.
     let probe = core.state.probes.entry(report.probe.clone()).or_default();
+    let offset = quickest(&mut probe.paths, received, received.since(sent));
     if received >= probe.heard {
         *probe =
             ProbeHead { heard: received, clock_offset_us: offset.saturating_neg(), lost, ..probe.clone() };
@@ -105,6 +106,24 @@ pub(super) fn take(core: &mut Core, received: Micros, sent: Micros, report: &Rep
         let sent = sample.started.plus_us(offset).min(received);
         take_sample(&core.config, &mut core.state, report, sample, received, sent);
     }
+}
+
+/// The length of a bucket of [`ProbeHead::paths`], microseconds.
+const PATH_US: i64 = 10_000_000;
+/// How many of them are kept: two minutes. A clock that was set back is believed after that.
+pub const PATHS: usize = 12;
+
+/// Enters how long a batch was under way (with the clocks' difference), and returns the least of the last minutes.
+fn quickest(paths: &mut VecDeque<(i64, i64)>, received: Micros, offset: i64) -> i64 {
+    let bucket = received.0.div_euclid(PATH_US);
+    match paths.back_mut() {
+        Some((last, least)) if *last == bucket => *least = (*least).min(offset),
+        _ => paths.push_back((bucket, offset)),
+    }
+    while paths.front().is_some_and(|(first, _)| *first <= bucket - PATHS as i64) || paths.len() > PATHS {
+        paths.pop_front();
+    }
+    paths.iter().map(|(_, least)| *least).min().unwrap_or(offset)
 }
 
 fn take_sample(
@@ -144,7 +163,7 @@ fn take_sample(
     }
     let head = advance(old, sample, sent);
     heads.insert(sample.target.clone(), head);
-    if sample.target == Target::Public {
+    if sample.target == Target::Public && check.can_name_region() {
         proof::count(state, &check.service, &report.probe, sample, sent);
     }
 }

@@ -32,6 +32,10 @@ use crate::config::Config;
 use std::sync::Arc;
 use wire::{Micros, view::TimelineKind};
 
+/// A gap in judging that is longer than this means that the collector stood still, or has just begun; microseconds. For
+/// as long again no region is evacuated, so that a backlog of evidence is read to its end first.
+const GAP_US: i64 = 3_000_000;
+
 /// The state, and what it is judged by.
 #[derive(Debug, Clone)]
 pub struct Core {
@@ -69,6 +73,10 @@ impl Core {
     /// Everything that follows from evidence and time alone; doing it twice changes nothing.
     fn judge(&mut self, now: Micros, effects: &mut Vec<Effect>) {
         let config = Arc::clone(&self.config);
+        if now.since(self.state.judged) > GAP_US {
+            self.state.warm_at = now.plus_us(GAP_US);
+        }
+        self.state.judged = now;
         vote::watch_probes(&config, &mut self.state, now, effects);
         for (id, service) in &config.services {
             let scene = vote::Scene { config: &config, id, service, now };

@@ -5,9 +5,10 @@ use super::{
     Core, Effect, Note,
     event::Told,
     state::{PlanState, Seen, ServiceState, State},
-    vote::Scene,
+    vote::{self, Scene},
     words,
 };
+use crate::config::{Check, Config};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wire::{
     Micros, ProbeId, ReceiverId, RegionId, ServiceId,
@@ -30,9 +31,14 @@ const MAX_FAILED: f64 = 0.10;
 /// 99 % two-sided normal quantile, for the interval of a measured share.
 const Z: f64 = 2.576;
 
+/// Whether a check makes requests to the public address of a service that can name the region which served them.
+fn is_proof(service: &ServiceId, check: &Check) -> bool {
+    check.service == *service && check.to.contains(&Target::Public) && check.can_name_region()
+}
+
 /// Whether a service has public checks that say who served them, and receivers to follow a plan.
 pub fn can_be_measured(scene: &Scene<'_>) -> bool {
-    let public = |c: &crate::config::Check| c.service == *scene.id && c.to.contains(&Target::Public);
+    let public = |c: &Check| is_proof(scene.id, c);
     scene.service.region_header.is_some()
         && !scene.service.receivers.is_empty()
         && scene.config.checks.values().any(public)
@@ -65,10 +71,15 @@ pub(super) fn told(
             state.acknowledged.insert(receiver.clone());
             let detail =
                 format!("Generation {generation}, {} after the plan was made.", words::span(*after_us));
-            effects.push(note(format!("{receiver} acknowledged"), detail));
+            if state.proof.state != ProofState::Unverified {
+                effects.push(note(format!("{receiver} acknowledged"), detail));
+            }
             if receivers.iter().all(|r| state.acknowledged.contains(r)) {
                 state.acknowledged_at = Some(at);
-                state.proof.state = ProofState::Measuring;
+                // A plan that was told again stays unverified until it is proved.
+                if state.proof.state == ProofState::Waiting {
+                    state.proof.state = ProofState::Measuring;
+                }
                 state.proof.asked = Micros(0);
             }
         }
@@ -99,14 +110,20 @@ pub(super) fn count(state: &mut State, service: &ServiceId, probe: &ProbeId, sam
     }
 }
 
-/// The kept public requests that were sent after `since`.
-pub fn seen_after(public: &VecDeque<Seen>, since: Micros) -> Vec<&Seen> {
-    public.iter().filter(|seen| seen.sent > since).collect()
+/// The kept public requests that were sent after `since`, but for those of excluded vantages: a probe whose network is
+/// broken says nothing of where users arrive.
+pub fn seen_after<'a>(
+    public: &'a VecDeque<Seen>,
+    since: Micros,
+    excluded: &BTreeSet<ProbeId>,
+) -> Vec<&'a Seen> {
+    public.iter().filter(|seen| seen.sent > since && !excluded.contains(&seen.probe)).collect()
 }
 
 /// Judges the proof of the plan in force, and asks for more of it.
 pub(super) fn update(scene: &Scene<'_>, state: &mut State, effects: &mut Vec<Effect>) {
     let measurable = can_be_measured(scene);
+    let excluded = vote::excluded(state);
     let Some(ServiceState { plan: Some(plan), public, .. }) = state.services.get_mut(scene.id) else {
         return;
     };
@@ -119,7 +136,7 @@ pub(super) fn update(scene: &Scene<'_>, state: &mut State, effects: &mut Vec<Eff
         return;
     }
     // Requests from before the acknowledgement say nothing of what the receivers do now.
-    let judged = judge(scene, &plan.plan, &seen_after(public, acknowledged));
+    let judged = judge(scene, &plan.plan, &seen_after(public, acknowledged, &excluded));
     plan.proof.detail = judged.detail.clone();
     let before = plan.proof.state;
     let late = scene.now.since(acknowledged) > us(scene.config.steering.proof.deadline);
@@ -133,6 +150,13 @@ pub(super) fn update(scene: &Scene<'_>, state: &mut State, effects: &mut Vec<Eff
         plan.proof.state = after;
         plan.proof.at = matches!(after, ProofState::Verified | ProofState::Unverified).then_some(scene.now);
         effects.extend(note(scene, plan, acknowledged, &judged.detail));
+    }
+    // What was acknowledged and did not happen is told again: a receiver may have lost it since, and repeating the same
+    // generation harms nobody.
+    if after == ProofState::Unverified && late {
+        plan.acknowledged_at = Some(scene.now);
+        plan.acknowledged.clear();
+        effects.push(Effect::Retell(plan.plan.clone()));
     }
     if after != ProofState::Verified && scene.now.since(plan.proof.asked) >= ASK_AGAIN_US {
         plan.proof.asked = scene.now;
@@ -159,7 +183,7 @@ fn note(scene: &Scene<'_>, plan: &PlanState, acknowledged: Micros, detail: &str)
 
 /// The request to run every public check in a burst.
 fn ask(scene: &Scene<'_>) -> Option<Effect> {
-    let public = |c: &crate::config::Check| c.service == *scene.id && c.to.contains(&Target::Public);
+    let public = |c: &Check| is_proof(scene.id, c);
     let checks: Vec<_> =
         scene.config.checks.iter().filter(|(_, c)| public(c)).map(|(id, _)| id.clone()).collect();
     (!checks.is_empty()).then_some(Effect::Confirm(Confirm {
@@ -187,19 +211,39 @@ pub fn shares(seen: &[&Seen]) -> BTreeMap<String, f64> {
     counts.into_iter().map(|(region, n)| (region, f64::from(n) / f64::from(total))).collect()
 }
 
+/// The requests that a proof is judged by: the newest, at most half of them from one vantage where there are several.
+pub fn judged<'a>(config: &Config, all: &[&'a Seen]) -> Vec<&'a Seen> {
+    let needed = config.steering.proof.samples as usize;
+    newest(all, needed, if config.probes.len() > 1 { needed.div_ceil(2) } else { needed })
+}
+
+/// The newest requests, at most `needed` in all and `each` of one vantage, newest first: no single probe can make a proof.
+fn newest<'a>(all: &[&'a Seen], needed: usize, each: usize) -> Vec<&'a Seen> {
+    let mut counts: BTreeMap<&ProbeId, usize> = BTreeMap::new();
+    let mut newest = Vec::with_capacity(needed);
+    for seen in all.iter().rev() {
+        let count = counts.entry(&seen.probe).or_default();
+        if *count < each && newest.len() < needed {
+            *count += 1;
+            newest.push(*seen);
+        }
+    }
+    newest
+}
+
 fn judge(scene: &Scene<'_>, plan: &Plan, all: &[&Seen]) -> Judged {
     let config = &scene.config.steering.proof;
     let needed = config.samples as usize;
-    let newest = &all[all.len().saturating_sub(needed)..];
-    let probes: BTreeSet<&ProbeId> = newest.iter().map(|seen| &seen.probe).collect();
-    let domains = scene.config.probes.len().min(2);
-    if newest.len() < needed || probes.len() < domains {
-        let detail =
-            format!("{} public requests counted, {needed} needed from {domains} vantages.", all.len());
+    let newest = judged(scene.config, all);
+    if newest.len() < needed {
+        let detail = format!(
+            "{} public requests counted; {needed} are needed, at most half of them from one vantage.",
+            all.len()
+        );
         return Judged { holds: false, detail };
     }
     let failed = newest.iter().filter(|seen| !seen.ok).count() as f64 / newest.len() as f64;
-    let recent = shares(newest);
+    let recent = shares(&newest);
     let share = |region: &RegionId| recent.get(region.as_str()).copied().unwrap_or(0.0);
     let empty: Vec<&RegionId> = plan.weights.iter().filter(|(_, w)| **w == 0).map(|(r, _)| r).collect();
     let left: Vec<&RegionId> = empty.iter().copied().filter(|r| share(r) > config.max_share).collect();

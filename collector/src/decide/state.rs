@@ -17,6 +17,10 @@ use wire::{
 pub struct State {
     /// The newest time it was given.
     pub now: Micros,
+    /// When it was last judged.
+    pub judged: Micros,
+    /// No evacuation before this: after a gap in judging, what has piled up must be read first.
+    pub warm_at: Micros,
     pub probes: BTreeMap<ProbeId, ProbeHead>,
     /// The newest of each series: check, then vantage, then target.
     pub series: BTreeMap<CheckId, BTreeMap<ProbeId, BTreeMap<Target, Head>>>,
@@ -35,7 +39,7 @@ impl State {
         if self.now <= now {
             return;
         }
-        self.now = now;
+        (self.now, self.judged, self.warm_at) = (now, now, now);
         self.probes.clear();
         self.series.clear();
         for service in self.services.values_mut() {
@@ -79,11 +83,15 @@ impl State {
 
 /// What is known of a probe.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ProbeHead {
     /// Our clock when its newest report arrived.
     pub heard: Micros,
     /// Its clock minus ours, including the path, microseconds.
     pub clock_offset_us: i64,
+    /// The least of receive time minus send time in each of the last [`super::evidence::PATHS`] buckets of time, oldest
+    /// first: bucket and microseconds.
+    pub paths: VecDeque<(i64, i64)>,
     pub lost: u64,
     /// Whether the timeline says that it is silent.
     pub silent: bool,

@@ -8,9 +8,9 @@ use super::{
     vote::Scene,
     words,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wire::{
-    RegionId,
+    Micros, ProbeId, RegionId,
     instant::us,
     plan::{Cause, Plan},
     view::{GuardView, ProofState, TimelineKind, VerdictState},
@@ -28,7 +28,9 @@ pub(super) fn update(scene: &Scene<'_>, state: &mut State, term: i64, effects: &
     if service.plan.is_none() && !scene.service.endpoints.keys().all(known) {
         return;
     }
-    let step = next_evacuation(scene, service).or_else(|| next_failback(scene, service));
+    let excluded = vote::excluded(state);
+    let step =
+        next_evacuation(scene, service, state.warm_at).or_else(|| next_failback(scene, service, &excluded));
     let Some(Step { proposal, change }) = step.or_else(|| configured(scene, service)) else {
         clear_held(state, scene);
         return;
@@ -39,9 +41,11 @@ pub(super) fn update(scene: &Scene<'_>, state: &mut State, term: i64, effects: &
     };
     let guards = guard::ask(scene, service, &proposal, tally.as_ref());
     let Some(service) = state.services.get_mut(scene.id) else { return };
-    if let Some(held) = hold_back(&proposal, &guards) {
-        if service.held != held {
-            service.held.clone_from(&held);
+    if let Some((rules, held)) = hold_back(&proposal, &guards) {
+        // The numbers in the explanation change all the time; what is held by which rules is what is new or not.
+        let what = format!("{:?} by {rules}", proposal.cause);
+        if service.held != what {
+            service.held = what;
             let title = format!("Not done: {}", title(scene, &proposal));
             effects
                 .push(Note::new(TimelineKind::Held, scene.now, title).service(scene.id).detail(held).into());
@@ -83,7 +87,10 @@ fn weights(
 }
 
 /// A region that is down and still gets users.
-fn next_evacuation(scene: &Scene<'_>, service: &ServiceState) -> Option<Step> {
+fn next_evacuation(scene: &Scene<'_>, service: &ServiceState, warm_at: Micros) -> Option<Step> {
+    if scene.now < warm_at {
+        return None;
+    }
     let down = |r: &RegionState| {
         r.verdict.state == VerdictState::Down && r.evacuation.as_ref().is_none_or(|e| e.percent > 0)
     };
@@ -109,7 +116,7 @@ fn next_evacuation(scene: &Scene<'_>, service: &ServiceState) -> Option<Step> {
 }
 
 /// A region that has recovered for long enough, or whose last step back has proved itself.
-fn next_failback(scene: &Scene<'_>, service: &ServiceState) -> Option<Step> {
+fn next_failback(scene: &Scene<'_>, service: &ServiceState, excluded: &BTreeSet<ProbeId>) -> Option<Step> {
     let config = &scene.config.steering.failback;
     service.regions.iter().find_map(|(region, record)| {
         let evacuation = record.evacuation.as_ref()?;
@@ -120,9 +127,13 @@ fn next_failback(scene: &Scene<'_>, service: &ServiceState) -> Option<Step> {
             Some(stepped) if scene.now.since(stepped) < us(config.every) => return None,
             _ => {}
         }
-        if !plan_is_settled(scene, service) {
-            return None;
-        }
+        // Where users never left, because the receivers did not follow, there is nothing to give back in steps: the
+        // plan is made to say again what is the case.
+        let percent = match plan_is_settled(scene, service) {
+            true => percent,
+            false if never_left(scene, service, region, excluded) => 100,
+            false => return None,
+        };
         let done = percent >= 100;
         let next = Evacuation { percent, stepped: Some(scene.now), ..evacuation.clone() };
         let proposal = Proposal {
@@ -153,8 +164,33 @@ fn plan_is_settled(scene: &Scene<'_>, service: &ServiceState) -> bool {
     plan.acknowledged_at.is_some() && (!provable || plan.proof.state == ProofState::Verified)
 }
 
+/// Whether an unverified plan took users away from a region that was measured to serve them all the same.
+fn never_left(
+    scene: &Scene<'_>,
+    service: &ServiceState,
+    region: &RegionId,
+    excluded: &BTreeSet<ProbeId>,
+) -> bool {
+    let Some(plan) = &service.plan else { return false };
+    let Some(acknowledged) = plan.acknowledged_at else { return false };
+    let seen = super::proof::seen_after(&service.public, acknowledged, excluded);
+    let shares = super::proof::shares(&super::proof::judged(scene.config, &seen));
+    let share = shares.get(region.as_str()).copied().unwrap_or(0.0);
+    plan.proof.state == ProofState::Unverified && share > scene.config.steering.proof.max_share
+}
+
 /// The first plan, or one after the configured weights changed.
 fn configured(scene: &Scene<'_>, service: &ServiceState) -> Option<Step> {
+    // A region that is new in the configuration waits until something is known of it, as all do before the first plan.
+    let unknown = |region: &RegionId| {
+        let known = service.regions.get(region).map_or(VerdictState::Unknown, |r| r.verdict.state);
+        known == VerdictState::Unknown
+    };
+    let is_new =
+        |region: &&RegionId| service.plan.as_ref().is_some_and(|p| !p.plan.weights.contains_key(*region));
+    if scene.service.endpoints.keys().filter(is_new).any(unknown) {
+        return None;
+    }
     let weights = weights(scene, service, None);
     let same = service.plan.as_ref().is_some_and(|plan| plan.plan.weights == weights);
     (!same).then(|| Step {
@@ -167,11 +203,15 @@ fn configured(scene: &Scene<'_>, service: &ServiceState) -> Option<Step> {
     })
 }
 
-/// Why a plan must not be made; absent when it may.
-fn hold_back(proposal: &Proposal, guards: &[GuardView]) -> Option<String> {
-    let failed: Vec<_> =
-        guards.iter().filter(|g| !g.passed).map(|g| format!("{} ({})", g.name, g.detail)).collect();
-    (!failed.is_empty()).then(|| format!("Held by {}. {}", words::list(failed), proposal.reason))
+/// Which rules hold a plan back, and why; absent when it may be made.
+fn hold_back(proposal: &Proposal, guards: &[GuardView]) -> Option<(String, String)> {
+    let failed: Vec<&GuardView> = guards.iter().filter(|guard| !guard.passed).collect();
+    if failed.is_empty() {
+        return None;
+    }
+    let rules = words::list(failed.iter().map(|guard| &guard.name));
+    let told = words::list(failed.iter().map(|guard| format!("{} ({})", guard.name, guard.detail)));
+    Some((rules, format!("Held by {told}. {}", proposal.reason)))
 }
 
 fn adopt(

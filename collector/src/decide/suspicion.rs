@@ -23,6 +23,8 @@ pub(super) fn update(scene: &Scene<'_>, state: &mut State, effects: &mut Vec<Eff
         let ballots = vote::ballots(scene, state, region);
         let doubtful: Vec<_> =
             ballots.iter().filter(|b| matches!(b.vote, Vote::Suspect | Vote::Down)).collect();
+        // Vantages that fell silent or were excluded do not say that it answers again.
+        let heard = ballots.iter().filter(|b| b.eligible()).count() >= 2;
         let first = doubtful.iter().max_by_key(|b| b.failing_us());
         let opening = first.map(|b| {
             let seen = b.head.map_or("", |head| head.summary.as_str());
@@ -53,7 +55,7 @@ pub(super) fn update(scene: &Scene<'_>, state: &mut State, effects: &mut Vec<Eff
                     effects.extend(ask(scene, region));
                 }
             }
-            (None, open @ Some(_)) => {
+            (None, open @ Some(_)) if heard => {
                 if let Some(closed) = open.take() {
                     let lasted = words::span(scene.now.since(closed.since));
                     let note =
@@ -61,7 +63,7 @@ pub(super) fn update(scene: &Scene<'_>, state: &mut State, effects: &mut Vec<Eff
                             .service(scene.id)
                             .region(region)
                             .detail(format!(
-                                "A blip of about {lasted}, shorter than the hold: nothing was moved."
+                                "A blip, over after about {lasted}: not long enough to move anybody."
                             ));
                     effects.push(note.into());
                 }

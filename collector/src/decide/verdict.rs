@@ -146,8 +146,11 @@ fn reason(ballots: &[Ballot<'_>], tally: &Tally) -> String {
     let (down, suspect, degraded, up) =
         (with(Vote::Down), with(Vote::Suspect), with(Vote::Degraded), with(Vote::Up));
     let absent = ballots.len() - eligible;
-    let absent =
-        if absent > 0 { format!(" {absent} more have no say: silent or at fault.") } else { String::new() };
+    let absent = if absent > 0 {
+        format!(" {absent} more have no say: silent, new or at fault.")
+    } else {
+        String::new()
+    };
     if tally.eligible < 2 {
         return format!(
             "{eligible} of {} vantages have fresh evidence; two independent ones are needed to say anything.",

@@ -148,10 +148,26 @@ pub fn probe_state(config: &Config, state: &State, probe: &ProbeId, now: Micros)
     }
 }
 
+/// The probes whose fault is believed to be their own.
+pub fn excluded(state: &State) -> BTreeSet<ProbeId> {
+    state.probes.iter().filter(|(_, head)| head.excluded).map(|(id, _)| id.clone()).collect()
+}
+
 /// Notes probes that fall silent or whose fault is their own, once each.
 pub(super) fn watch_probes(config: &Config, state: &mut State, now: Micros, effects: &mut Vec<Effect>) {
+    let failing_for = |least_us: i64| -> BTreeSet<&ProbeId> {
+        config.probes.keys().filter(|id| fails_everywhere(config, state, id, now, least_us)).collect()
+    };
+    let heard = |id: &&ProbeId| probe_state(config, state, id, now) != ProbeState::Silent;
+    // When most vantages fail in several regions at once, it is the regions: excluding everybody would blind us. The
+    // others need a moment to look as well, so only a failure that has lasted is held against a vantage.
+    let own = 2 * failing_for(0).len() < config.probes.keys().filter(heard).count();
+    let suspects: BTreeSet<ProbeId> = match own {
+        true => failing_for(us(config.steering.hold) / 2).into_iter().cloned().collect(),
+        false => BTreeSet::new(),
+    };
     for (id, probe) in &config.probes {
-        let excluded = fault_is_own(config, state, id, now);
+        let excluded = suspects.contains(id);
         let heard = state.probes.get(id).map(|head| head.heard);
         let Some(head) = state.probes.get_mut(id) else { continue };
         let silent = heard.is_some_and(|heard| now.since(heard) > us(config.steering.fresh));
@@ -182,21 +198,22 @@ pub(super) fn watch_probes(config: &Config, state: &mut State, now: Micros, effe
     }
 }
 
-/// Whether a vantage fails at least half of three or more targets, in two or more regions: then the fault is
-/// believed to be its own.
-fn fault_is_own(config: &Config, state: &State, probe: &ProbeId, now: Micros) -> bool {
+/// Whether a vantage has failed at least half of three or more targets, in two or more regions, for `least_us`
+/// microseconds: then, if others do not, the fault is believed to be its own.
+fn fails_everywhere(config: &Config, state: &State, probe: &ProbeId, now: Micros, least_us: i64) -> bool {
     let mut targets = 0;
     let mut failing = 0;
     let mut regions = BTreeSet::new();
     for (id, service) in &config.services {
         let scene = Scene { config, id, service, now };
         for region in service.endpoints.keys() {
-            let (vote, _) = vote(&scene, state, probe, &Target::Region(region.clone()));
+            let (vote, head) = vote(&scene, state, probe, &Target::Region(region.clone()));
             if vote == Vote::Unknown {
                 continue;
             }
             targets += 1;
-            if matches!(vote, Vote::Suspect | Vote::Down) {
+            let lasted = head.and_then(|head| head.failing).map_or(0, |run| run.length_us());
+            if matches!(vote, Vote::Suspect | Vote::Down) && lasted >= least_us {
                 failing += 1;
                 regions.insert(region);
             }

@@ -198,6 +198,21 @@ impl Store {
         Ok(())
     }
 
+    /// Makes the acknowledged deliveries of a plan pending again, under the same ids.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn retell(&self, plan: &Plan, now: Micros) -> Result<(), Error> {
+        write!(self, tx => {
+            sqlx::query(
+                "UPDATE delivery SET state = 'pending', next_attempt = $3
+                 WHERE service = $1 AND generation = $2 AND state = 'acknowledged'",
+            )
+            .bind(plan.service.as_str()).bind(plan.generation).bind(now.0).execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
+
     /// The deliveries of one plan.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use super::{
     judge,
     prepare::{Prepared, prepare},
     record::{Record, Recorder},
-    tcp as connection, words,
+    words,
 };
 use crate::net::Net;
 use std::time::Duration;
@@ -78,11 +78,19 @@ pub(super) async fn http(order: Order<'_>, net: &Net) -> Attempt {
     Attempt { record, fault, secrets, served_by }
 }
 
-/// Opens a TCP connection and closes it.
-pub(super) async fn tcp(url: &str, limit: Limit, net: &Net) -> Attempt {
-    let recorder = Recorder::start();
-    let (record, fault) = cut(limit, &recorder, connection::connect(url, net, &recorder)).await;
+/// Does `work`, which writes down what it learns with `recorder`, until the limit.
+pub(super) async fn watched(
+    limit: Limit,
+    recorder: &Recorder,
+    work: impl Future<Output = Result<(), Fault>>,
+) -> Attempt {
+    let (record, fault) = cut(limit, recorder, work).await;
     Attempt { record, fault, secrets: Vec::new(), served_by: None }
+}
+
+/// An attempt that could not even begin.
+pub(super) fn lost(fault: Fault) -> Attempt {
+    Attempt { record: Record::default(), fault: Some(fault), secrets: Vec::new(), served_by: None }
 }
 
 /// Does `work` until the limit, and closes the record either way.
@@ -96,7 +104,8 @@ async fn cut(
     let fault = match done {
         Ok(done) => done.err(),
         Err(_elapsed) => {
-            let what = if record.status.is_some() { "complete answer" } else { "answer" };
+            let usual = if record.status.is_some() { "complete answer" } else { "answer" };
+            let what = record.awaited.as_deref().unwrap_or(usual);
             let summary = format!("no {what} within {}, in {}", limit.words(), record.ended_in());
             Some(Fault::new(FailClass::Timeout, summary))
         }

@@ -1,6 +1,7 @@
 //! Making the connection: name, address, socket, TLS, each a phase of its own.
 
 use super::{
+    certificate,
     fault::Fault,
     record::{Phase, Recorder},
 };
@@ -11,6 +12,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
 };
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::{Host, Url};
 use wire::sample::FailClass;
 
@@ -28,18 +30,30 @@ impl Destination {
     /// # Errors
     /// [`FailClass::Request`] without a usable host and port.
     pub(super) fn of(url: &Url) -> Result<Destination, Fault> {
+        Destination::read(url, None)
+    }
+
+    /// Like [`Destination::of`], for protocols with a port of their own where the URL names none.
+    pub(super) fn or_port(url: &Url, port: u16) -> Result<Destination, Fault> {
+        Destination::read(url, Some(port))
+    }
+
+    fn read(url: &Url, default_port: Option<u16>) -> Result<Destination, Fault> {
         let host = url.host_str().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| Fault::request("the endpoint's URL has no host"))?;
         let host = Host::parse(host).map_err(|error| {
             Fault::request(format!("the endpoint's host {host} is not a host name: {error}"))
         })?;
-        let port = url.port_or_known_default().filter(|port| *port != 0);
+        let port = match default_port {
+            Some(port) => url.port().or(Some(port)),
+            None => url.port_or_known_default().filter(|port| *port != 0),
+        };
         let port = port.ok_or_else(|| Fault::request("the endpoint's URL has no port"))?;
         Ok(Destination { host, port })
     }
 
     /// The name that the certificate must carry.
-    fn server_name(&self) -> Result<ServerName<'static>, Fault> {
+    pub(super) fn server_name(&self) -> Result<ServerName<'static>, Fault> {
         match &self.host {
             Host::Ipv4(address) => Ok(ServerName::IpAddress((*address).into())),
             Host::Ipv6(address) => Ok(ServerName::IpAddress((*address).into())),
@@ -60,8 +74,11 @@ pub(super) struct Line {
     pub(super) h2: bool,
 }
 
-/// Finds the address and opens a TCP connection: phases `dns`, when there is a name to resolve, and `connect`.
-pub(super) async fn tcp(to: &Destination, net: &Net, recorder: &Recorder) -> Result<TcpStream, Fault> {
+/// Finds the address: phase `dns`, when there is a name to resolve.
+///
+/// # Errors
+/// [`FailClass::Dns`] for a name that does not resolve, [`FailClass::Request`] for an address that is denied.
+pub(super) async fn address(to: &Destination, net: &Net, recorder: &Recorder) -> Result<SocketAddr, Fault> {
     let address = match known_address(to, net) {
         Some(address) => address,
         None => {
@@ -72,27 +89,58 @@ pub(super) async fn tcp(to: &Destination, net: &Net, recorder: &Recorder) -> Res
     if let Some(what) = denied(address.ip()) {
         return Err(Fault::request(format!("{} is {what}: checks are denied to go there", address.ip())));
     }
-    recorder.enter(Phase::Connect);
     recorder.note(|record| record.address = Some(address));
+    Ok(address)
+}
+
+/// Finds the address and opens a TCP connection: phases `dns`, when there is a name to resolve, and `connect`.
+pub(super) async fn tcp(to: &Destination, net: &Net, recorder: &Recorder) -> Result<TcpStream, Fault> {
+    let address = address(to, net, recorder).await?;
+    connect(address, recorder).await
+}
+
+/// Opens a TCP connection to an address that [`address`] gave: phase `connect`.
+pub(super) async fn connect(address: SocketAddr, recorder: &Recorder) -> Result<TcpStream, Fault> {
+    recorder.enter(Phase::Connect);
     let socket = TcpStream::connect(address).await.map_err(|error| Fault::connect(address, &error))?;
     // Small writes must leave at once; a refusal only costs speed and will show in the phases.
     let _best_effort = socket.set_nodelay(true);
     Ok(socket)
 }
 
-/// Opens a connection and, for `https`, secures it: phase `tls`.
+/// The protocols that a secure connection offers, most wanted first (ALPN, RFC 7301).
+pub(super) type Alpn = &'static [&'static str];
+
+/// Shakes hands: phase `tls`. Notes when the certificate expires, also of one that is refused.
+pub(super) async fn secure(
+    socket: TcpStream,
+    name: ServerName<'static>,
+    alpn: Alpn,
+    net: &Net,
+    recorder: &Recorder,
+) -> Result<TlsStream<TcpStream>, Fault> {
+    recorder.enter(Phase::Tls);
+    let notes = recorder.clone();
+    let shown = move |leaf: &rustls::pki_types::CertificateDer<'_>| {
+        let expires = certificate::expires(leaf);
+        notes.note(|record| record.certificate_expires = expires);
+    };
+    let connector = TlsConnector::from(net.tls(alpn, Box::new(shown)));
+    connector.connect(name, socket).await.map_err(|error| Fault::tls(&error))
+}
+
+/// Opens a connection and, where `alpn` is given, secures it.
 pub(super) async fn line(
     to: &Destination,
-    secure: bool,
+    alpn: Option<Alpn>,
     net: &Net,
     recorder: &Recorder,
 ) -> Result<Line, Fault> {
-    let name = if secure { Some(to.server_name()?) } else { None };
+    // A name that cannot be in a certificate is found out before anything is sent.
+    let tls = alpn.map(|alpn| Ok((alpn, to.server_name()?))).transpose()?;
     let socket = tcp(to, net, recorder).await?;
-    let Some(name) = name else { return Ok(Line { socket: Box::new(socket), h2: false }) };
-    recorder.enter(Phase::Tls);
-    let connector = tokio_rustls::TlsConnector::from(net.tls());
-    let socket = connector.connect(name, socket).await.map_err(|error| Fault::tls(&error))?;
+    let Some((alpn, name)) = tls else { return Ok(Line { socket: Box::new(socket), h2: false }) };
+    let socket = secure(socket, name, alpn, net, recorder).await?;
     let h2 = socket.get_ref().1.alpn_protocol() == Some(b"h2");
     Ok(Line { socket: Box::new(socket), h2 })
 }

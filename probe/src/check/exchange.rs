@@ -7,14 +7,14 @@
 use super::{
     MAX_BODY,
     crew::{Crew, Stamped},
-    dial,
+    dial::{self, Line},
     fault::Fault,
     prepare::Prepared,
     record::{Phase, Recorder},
 };
 use crate::net::Net;
-use bytes::Buf;
-use http_body_util::BodyExt;
+use bytes::{Buf, Bytes};
+use http_body_util::{BodyExt, Full};
 use hyper::{
     body::Incoming,
     client::conn::{http1, http2},
@@ -23,11 +23,23 @@ use hyper_util::rt::TokioIo;
 use runtime::lock::lock;
 use std::sync::{Arc, Mutex};
 
+/// HTTP/2 is preferred, as browsers do.
+const ALPN: dial::Alpn = &["h2", "http/1.1"];
+
 /// Connects, sends and reads. What is learned goes to the recorder, also when this fails or is dropped.
 pub(super) async fn exchange(prepared: &Prepared, net: &Net, recorder: &Recorder) -> Result<(), Fault> {
-    let line = dial::line(&prepared.to, prepared.secure, net, recorder).await?;
+    let line = dial::line(&prepared.to, prepared.secure.then_some(ALPN), net, recorder).await?;
     recorder.enter(Phase::Send);
     let request = prepared.to_http(line.h2)?;
+    over(line, request, recorder).await
+}
+
+/// Sends a request over a connection and reads the answer; phase `send` must have begun.
+pub(super) async fn over(
+    line: Line,
+    request: http::Request<Full<Bytes>>,
+    recorder: &Recorder,
+) -> Result<(), Fault> {
     let io = TokioIo::new(Stamped::new(line.socket, recorder.clone()));
     let early = |error: hyper::Error| Fault::http(&error, false);
     let mut crew = Crew::default();
@@ -100,10 +112,18 @@ async fn converse(
     crew.assist(work).await
 }
 
-/// Reads a body up to [`MAX_BODY`].
+/// Reads a body up to [`MAX_BODY`], and the trailers behind it.
 async fn read(mut body: Incoming, recorder: &Recorder) -> Result<(), hyper::Error> {
     while let Some(frame) = body.frame().await {
-        let Ok(mut data) = frame?.into_data() else { continue };
+        let mut data = match frame?.into_data() {
+            Ok(data) => data,
+            Err(other) => {
+                if let Ok(trailers) = other.into_trailers() {
+                    recorder.note(|record| record.trailers = trailers);
+                }
+                continue;
+            }
+        };
         let full = recorder.note(|record| {
             let room = MAX_BODY - record.body.len();
             record.truncated = data.remaining() > room;

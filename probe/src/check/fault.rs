@@ -103,7 +103,7 @@ fn local_lack(error: &io::Error) -> Option<&'static str> {
 }
 
 /// An I/O error without the operating system's number.
-fn io_words(error: &io::Error) -> String {
+pub(super) fn io_words(error: &io::Error) -> String {
     let known = match error.kind() {
         io::ErrorKind::ConnectionRefused => "refused, nothing listens there",
         io::ErrorKind::ConnectionReset => "reset by the other side",

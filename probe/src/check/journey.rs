@@ -2,12 +2,11 @@
 
 use super::{
     Measured, Trace,
-    attempt::{self, Attempt, Limit, Order},
+    attempt::{self, Attempt, Limit, Order, lost},
     evidence,
     fault::Fault,
     jar::Jar,
     judge,
-    record::Recorder,
     template::Templates,
     words,
 };
@@ -74,6 +73,7 @@ pub(super) async fn run(
         status: last.record.status,
         served_by: last.served_by,
         bytes: last.record.bytes(),
+        certificate_expires: last.record.certificate_expires,
         evidence: failure.or(slow),
         trace_id: steps.iter().any(|step| step.phases.send.is_some()).then(|| trace.id()),
         steps,
@@ -85,11 +85,6 @@ fn slowness(total_us: u32, budget_us: u32, steps: &[StepResult]) -> Evidence {
     let most = steps.iter().max_by_key(|step| step.total_us);
     let named = most.map(|step| (format!("step `{}`", words::line(&step.name, 80)), step.total_us));
     evidence::keep(&words::slow(total_us, budget_us, named), most.map(|step| step.name.as_str()), b"", &[])
-}
-
-/// An attempt that could not even begin.
-fn lost(fault: Fault) -> Attempt {
-    Attempt { record: Recorder::start().finish(), fault: Some(fault), secrets: Vec::new(), served_by: None }
 }
 
 fn since(instant: Instant) -> u32 {

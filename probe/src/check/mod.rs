@@ -3,25 +3,33 @@
 //! [`run`] never fails; what goes wrong is the result. Read in the order of a run: `prepare` turns
 //! configuration into a request, `dial` makes the connection, `exchange` speaks HTTP on it while
 //! `record` keeps the time, `judge` compares the answer with what was expected, `evidence` keeps what a
-//! person needs to see. `attempt` puts these together, `journey` repeats them step by step.
+//! person needs to see. `attempt` puts these together, `journey` repeats them step by step. The other kinds,
+//! each in a module of its name, use the same connection, watch and sentences; `outcome` makes the result.
 //!
 //! What a run does not do, so that it measures what it says: follow redirects, reuse connections, retry, use a
 //! proxy, resume TLS sessions, ask for compression. Everything happens inside the caller's task: no task is
 //! spawned, so dropping the future closes the socket.
 
 mod attempt;
+mod certificate;
 mod crew;
 mod dial;
+mod dns;
 mod evidence;
 mod exchange;
 mod fault;
+mod grpc;
+mod icmp;
 mod jar;
 mod journey;
 mod judge;
+mod outcome;
 mod prepare;
 mod record;
 mod tcp;
 mod template;
+mod tls;
+mod websocket;
 mod words;
 
 #[cfg(test)]
@@ -29,8 +37,11 @@ mod tests;
 
 use crate::net::Net;
 use attempt::{Attempt, Limit};
+use outcome::{single, unsupported};
+use record::Recorder;
 use std::time::Duration;
 use wire::{
+    Micros,
     assignment::{AssignedCheck, CheckKind, Endpoint},
     sample::{Evidence, Outcome, Phases, StepResult},
 };
@@ -62,7 +73,7 @@ impl Trace {
 pub struct Measured {
     /// Microseconds, monotonic. Equals the sum of the phases, but for journeys, whose phases are in the steps.
     pub total_us: u32,
-    /// `Ok` or `Fail`.
+    /// `Ok`, `Fail`, or `Unsupported` where this probe cannot run the check at all.
     pub outcome: Outcome,
     /// True when the run was good and took longer than the check's budget.
     pub slow: bool,
@@ -73,7 +84,10 @@ pub struct Measured {
     pub served_by: Option<String>,
     /// Body bytes read, at most [`MAX_BODY`]; of the last request for a journey.
     pub bytes: Option<u32>,
-    /// Present exactly when the run failed or was slow.
+    /// When the certificate that the server showed stops being valid, trusted or not; of the last request for a
+    /// journey.
+    pub certificate_expires: Option<Micros>,
+    /// Present exactly when the run failed, was slow, or is not supported.
     pub evidence: Option<Evidence>,
     pub steps: Vec<StepResult>,
     /// The id sent in `traceparent`; absent when none was sent, or the check sends one of its own.
@@ -106,29 +120,48 @@ pub async fn run(check: &AssignedCheck, endpoint: &Endpoint, net: &Net, trace: &
             let trace_id = (attempt.record.phases.send.is_some() && !own).then(|| trace.id());
             Measured { trace_id, ..single(attempt, check.budget_us) }
         }
-        CheckKind::Tcp(_) => single(attempt::tcp(&endpoint.url, limit, net).await, check.budget_us),
+        CheckKind::Tcp(tcp) => {
+            let recorder = Recorder::start();
+            let work = tcp::check(tcp, &endpoint.url, net, &recorder);
+            single(attempt::watched(limit, &recorder, work).await, check.budget_us)
+        }
+        CheckKind::Tls(tls) => {
+            let recorder = Recorder::start();
+            let work = tls::check(tls, &endpoint.url, net, &recorder);
+            single(attempt::watched(limit, &recorder, work).await, check.budget_us)
+        }
+        CheckKind::Dns(dns) => {
+            let recorder = Recorder::start();
+            let work = dns::check(dns, &endpoint.url, net, trace, &recorder);
+            single(attempt::watched(limit, &recorder, work).await, check.budget_us)
+        }
+        CheckKind::Icmp(icmp) => match icmp::check(icmp, &endpoint.url, limit, net, trace).await {
+            Ok(attempt) => single(attempt, check.budget_us),
+            Err(icmp::Unsupported(why)) => unsupported(&why),
+        },
+        CheckKind::Grpc(grpc) => {
+            let recorder = Recorder::start();
+            let work = grpc::check(grpc, &endpoint.url, trace, net, &recorder);
+            let attempt = attempt::watched(limit, &recorder, work).await;
+            let trace_id = attempt.record.phases.send.is_some().then(|| trace.id());
+            Measured { trace_id, ..single(attempt, check.budget_us) }
+        }
+        CheckKind::WebSocket(socket) => {
+            let recorder = Recorder::start();
+            let (prepared, secrets) = match websocket::ready(socket, &endpoint.url, &trace.parent(0)) {
+                Ok(ready) => ready,
+                Err(fault) => {
+                    let secrets = socket.headers.values().cloned().collect();
+                    return single(Attempt { secrets, ..attempt::lost(fault) }, check.budget_us);
+                }
+            };
+            // The nonce of RFC 6455 (4.1) only has to be random; the trace id is.
+            let work = websocket::check(socket, &prepared, trace.trace_id, net, &recorder);
+            let attempt = Attempt { secrets, ..attempt::watched(limit, &recorder, work).await };
+            let own = socket.headers.keys().any(|name| name.eq_ignore_ascii_case("traceparent"));
+            let trace_id = (attempt.record.phases.send.is_some() && !own).then(|| trace.id());
+            Measured { trace_id, ..single(attempt, check.budget_us) }
+        }
         CheckKind::Journey(journey) => journey::run(check, journey, endpoint, net, trace, limit).await,
-    }
-}
-
-/// The result of a check that is one attempt.
-fn single(attempt: Attempt, budget_us: Option<u32>) -> Measured {
-    let Attempt { record, fault, secrets, served_by } = attempt;
-    let total_us = record.total_us;
-    let over = budget_us.filter(|budget| fault.is_none() && total_us > *budget);
-    let slow = || over.map(|budget| words::slow(total_us, budget, record.longest_phase()));
-    let summary = fault.as_ref().map(|fault| fault.summary.clone()).or_else(slow);
-    Measured {
-        total_us,
-        outcome: fault.map_or(Outcome::Ok, |fault| Outcome::Fail(fault.class)),
-        slow: over.is_some(),
-        phases: record.phases,
-        address: record.address.map(|address| address.to_string()),
-        status: record.status,
-        served_by,
-        bytes: record.bytes(),
-        evidence: summary.map(|summary| evidence::keep(&summary, None, &record.body, &secrets)),
-        steps: Vec::new(),
-        trace_id: None,
     }
 }

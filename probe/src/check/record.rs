@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
     time::Instant,
 };
-use wire::sample::Phases;
+use wire::{Micros, sample::Phases};
 
 /// What a request is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,12 @@ pub(super) struct Record {
     pub(super) body: Vec<u8>,
     /// True when the body went on.
     pub(super) truncated: bool,
+    /// Fields behind the body (RFC 9110, 6.5).
+    pub(super) trailers: HeaderMap,
+    /// When the certificate that the server showed stops being valid.
+    pub(super) certificate_expires: Option<Micros>,
+    /// What is being waited for, for the sentence when it does not come in time: "no … within 1 s".
+    pub(super) awaited: Option<String>,
 }
 
 impl Record {

@@ -9,6 +9,7 @@ mod trust;
 
 pub use deny::denied;
 pub use pin::{BadOverride, Override};
+pub use trust::Shown;
 
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
@@ -30,7 +31,7 @@ pub struct Net {
 }
 
 struct Inner {
-    tls: Arc<rustls::ClientConfig>,
+    trust: trust::Trust,
     pins: HashMap<(String, u16), SocketAddr>,
 }
 
@@ -52,19 +53,27 @@ impl Net {
                 return Err(NetError::Twice { host, port });
             }
         }
-        let tls = Arc::new(trust::client_config(roots)?);
-        Ok(Net { inner: Arc::new(Inner { tls, pins }) })
+        let trust = trust::Trust::new(roots)?;
+        Ok(Net { inner: Arc::new(Inner { trust, pins }) })
     }
 
-    /// A network that trusts one certificate, for tests with servers of their own.
+    /// A network that trusts the given certificates, for tests with servers of their own. Without any, it trusts an
+    /// authority that never signs anything.
     #[cfg(test)]
-    pub(crate) fn for_tests(resolve: Vec<Override>, roots: rustls::RootCertStore) -> Net {
+    pub(crate) fn for_tests(resolve: Vec<Override>, mut roots: rustls::RootCertStore) -> Net {
+        if roots.is_empty() {
+            let mut nobody = rcgen::CertificateParams::default();
+            nobody.distinguished_name.push(rcgen::DnType::CommonName, "nobody");
+            let key = rcgen::KeyPair::generate().expect("ring makes keys");
+            roots.add(nobody.self_signed(&key).expect("signs").der().clone()).expect("a certificate");
+        }
         Net::trusting(resolve, roots).expect("test overrides do not contradict each other")
     }
 
-    /// The TLS settings of every measurement: fresh handshakes, HTTP/2 preferred over HTTP/1.1.
-    pub fn tls(&self) -> Arc<rustls::ClientConfig> {
-        self.inner.tls.clone()
+    /// The TLS settings of one measurement: a fresh handshake that offers the protocols `alpn`, most wanted first,
+    /// and tells `shown` of the server's certificate, also when it is refused.
+    pub fn tls(&self, alpn: &[&str], shown: Shown) -> Arc<rustls::ClientConfig> {
+        self.inner.trust.handshake(alpn, shown)
     }
 
     /// The address that an [`Override`] gives to this host and port. `host` as [`url::Host`] prints it.

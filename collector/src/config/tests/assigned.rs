@@ -11,9 +11,15 @@ fn a_probe_gets_its_checks_with_addresses() {
     let assigned = assignment(&config, 7, &tokyo).expect("is configured");
     assert_eq!((assigned.revision, assigned.region.as_str()), (7, "ap-northeast-1"));
     let ids: Vec<_> = assigned.checks.iter().map(|check| check.id.as_str()).collect();
-    assert_eq!(ids, ["shop-entrance", "shop-health", "shop-journey", "shop-port"], "not shop-search");
+    let expected =
+        ["shop-certificate", "shop-entrance", "shop-health", "shop-journey", "shop-name", "shop-port"];
+    assert_eq!(ids, expected, "not shop-search");
 
-    let [entrance, health, journey, port] = assigned.checks.as_slice() else { panic!("four") };
+    let [certificate, entrance, health, journey, name, port] = assigned.checks.as_slice() else {
+        panic!("six")
+    };
+    assert_eq!(certificate.endpoints[0].url, "https://shop.ap-northeast-1.example.com");
+    assert_eq!((name.endpoints.len(), name.endpoints[0].target.clone()), (1, Target::Public));
     assert_eq!(entrance.endpoints.len(), 1);
     assert_eq!(entrance.endpoints[0].target, Target::Public);
     assert_eq!(entrance.endpoints[0].url, "https://shop.example.com");
@@ -37,4 +43,17 @@ fn the_public_entrance_can_be_dialled() {
     let config = good(&with_checks("  c: {service: shop, tcp: {}, to: public}\n"));
     let assigned = assignment(&config, 1, &"p".parse().expect("an id")).expect("is configured");
     assert_eq!(assigned.checks[0].endpoints[0].url, "tcp://shop:80");
+}
+
+#[test]
+fn every_kind_but_tcp_keeps_the_base_address() {
+    for kind in ["tls: ", "dns: {name: a}", "icmp: ", "grpc: ", "websocket: "] {
+        for (to, expected) in [("all", ["http://a", "http://b"].as_slice()), ("public", &["http://shop"])] {
+            let config = good(&with_checks(&format!("  c: {{service: shop, {kind}, to: {to}}}\n")));
+            let assigned = assignment(&config, 1, &"p".parse().expect("an id")).expect("is configured");
+            let [check] = assigned.checks.as_slice() else { panic!("one") };
+            let urls: Vec<_> = check.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
+            assert_eq!((urls.as_slice(), check.regions.len()), (expected, 0), "{kind}");
+        }
+    }
 }

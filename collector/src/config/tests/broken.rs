@@ -111,9 +111,12 @@ fn a_syntax_error_is_the_only_problem() {
 #[test]
 fn mistakes_in_checks() {
     let cases = [
-        ("service: shop", "checks.c: needs `http`, `tcp` or `journey`"),
+        (
+            "service: shop",
+            "checks.c: needs `http`, `tcp`, `tls`, `dns`, `icmp`, `grpc`, `websocket` or `journey`",
+        ),
         ("{service: shop, tcp: {}, http: {}}", "`http` and `tcp` exclude each other"),
-        ("{service: shop, tcp: {port: 1}}", "unknown key `port`; there are no settings here"),
+        ("{service: shop, tcp: {port: 1}}", "unknown key `port`; known here: send, expect"),
         ("{tcp: {}}", "checks.c: `service` is missing"),
         ("{service: shop, tcp: {}, to: [c]}", "there is no region of the service `c`"),
         ("{service: shop, tcp: {}, to: [a, public]}", "`public` stands alone"),

@@ -25,3 +25,36 @@ fn a_bare_service_is_warned_of() {
         assert!(warning.starts_with(expected), "{warning}");
     }
 }
+
+#[test]
+fn kinds_that_will_disappoint_are_warned_of() {
+    let document = with_checks(
+        "  d: {service: shop, dns: {name: a, server: b}}\n  e: {service: shop, dns: {name: a, server: b}, to: a}\n  \
+         f: {service: shop, dns: {name: a}}\n  i: {service: shop, icmp: {max_loss: 100%}}\n  t: {service: shop, tls: }\n  \
+         w: {service: shop, websocket: {headers: {Cookie: x}}}\n  u: {service: shop, tls: , to: a}\n",
+    );
+    let found = warnings(&good(&document.replace("b: http://b", "b: 'http://b:8080'")));
+    let checks: Vec<_> = found.iter().filter(|warning| warning.starts_with("checks.")).collect();
+    let expected = [
+        "checks.d: asks the same `server` for every region",
+        "checks.i: with `max_loss: 100%`",
+        "checks.t: speaks TLS to a port of plain HTTP",
+        "checks.w: a header that usually holds a secret",
+    ];
+    assert_eq!(checks.len(), expected.len(), "{checks:#?}");
+    for (warning, expected) in checks.iter().zip(expected) {
+        assert!(warning.starts_with(expected), "{warning}");
+    }
+}
+
+#[test]
+fn only_answers_with_headers_prove_a_move() {
+    let document = |kind: &str| {
+        let checks = with_checks(&format!("  c: {{service: shop, {kind}, to: public}}\n"));
+        checks.replace("shop: {public", "shop: {region_header: x-region, public")
+    };
+    let unproved = |kind: &str| {
+        warnings(&good(&document(kind))).iter().any(|warning| warning.contains("no move can be"))
+    };
+    assert!(unproved("dns: {name: a}") && unproved("tcp: ") && !unproved("http: "));
+}

@@ -1,6 +1,6 @@
 //! `checks`: what is measured, from where, to where, how often.
 
-use super::{Entries, journey, probes, request, services};
+use super::{Entries, kind, probes, services};
 use crate::config::{
     duration,
     model::{Check, Impact, Region},
@@ -12,7 +12,7 @@ use std::{
 };
 use wire::{
     CheckId, ProbeId, RegionId, ServiceId,
-    assignment::{CheckKind, PUBLIC, Target, Tcp},
+    assignment::{PUBLIC, Target},
 };
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
@@ -62,18 +62,10 @@ fn vantages(context: &Context<'_>) -> Vantages {
 }
 
 fn check(at: &At<'_>, context: &Context<'_>, vantages: &Vantages) -> Option<Check> {
-    let fields = at.fields(&[
-        "service",
-        "http",
-        "tcp",
-        "journey",
-        "from",
-        "to",
-        "interval",
-        "timeout",
-        "slower_than",
-        "impact",
-    ])?;
+    let mut known = vec!["service"];
+    known.extend(kind::KINDS);
+    known.extend(["from", "to", "interval", "timeout", "slower_than", "impact"]);
+    let fields = at.fields(&known)?;
     let service = fields.need("service", "shop").and_then(|at| at.reference("service", context.services));
     let known = service.map(|(_, known)| known);
     let interval = fields
@@ -82,7 +74,7 @@ fn check(at: &At<'_>, context: &Context<'_>, vantages: &Vantages) -> Option<Chec
     let timeout =
         fields.or("timeout", default, |at| at.duration(Duration::from_millis(10)..=LONGEST_TIMEOUT));
     let budget = fields.maybe("slower_than", |at| budget(at, timeout));
-    let kind = kind(&fields, known, timeout);
+    let kind = kind::read(&fields, known.and_then(|known| known.regions.as_ref()), timeout);
     let from = from(fields.get("from"), context, vantages);
     let to = to(fields.get("to"), known);
     let impact = impact(&fields);
@@ -96,22 +88,6 @@ fn check(at: &At<'_>, context: &Context<'_>, vantages: &Vantages) -> Option<Chec
         budget: budget?,
         impact: impact?,
     })
-}
-
-fn kind(
-    fields: &Fields<'_>,
-    service: Option<&services::Known>,
-    timeout: Option<Duration>,
-) -> Option<CheckKind> {
-    match fields.one_of(&["http", "tcp", "journey"])? {
-        ("http", at) => request::http(at).map(CheckKind::Http),
-        ("tcp", at) if at.is_null() => Some(CheckKind::Tcp(Tcp {})),
-        ("tcp", at) => at.fields(&[]).map(|_| CheckKind::Tcp(Tcp {})),
-        (_, at) => {
-            let regions = service.and_then(|service| service.regions.as_ref());
-            journey::read(at, regions, timeout).map(CheckKind::Journey)
-        }
-    }
 }
 
 fn budget(at: &At<'_>, timeout: Option<Duration>) -> Option<Duration> {

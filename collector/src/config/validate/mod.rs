@@ -2,7 +2,9 @@
 
 mod address;
 mod checks;
+mod host;
 mod journey;
+mod kind;
 mod probes;
 mod receivers;
 mod regions;

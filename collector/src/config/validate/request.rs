@@ -60,7 +60,7 @@ pub fn with_content(
     path: Option<String>,
     scope: Scope<'_>,
 ) -> Option<Request> {
-    let headers = fields.or("headers", BTreeMap::new(), |at| headers(at, scope));
+    let headers = fields.or("headers", BTreeMap::new(), |at| headers(at, scope, &OURS));
     let text = fields.maybe("body", |at| {
         let text = at.text(LONGEST_BODY)?;
         scope.check(at, text)?;
@@ -101,7 +101,8 @@ pub fn header_name(at: &At<'_>) -> Option<String> {
         .or_else(|| at.expected("the name of a header, such as x-region"))
 }
 
-fn headers(at: &At<'_>, scope: Scope<'_>) -> Option<BTreeMap<String, String>> {
+/// Names, in lower case, to values; those of `ours` are the probe's to set.
+pub fn headers(at: &At<'_>, scope: Scope<'_>, ours: &[&str]) -> Option<BTreeMap<String, String>> {
     let mut headers = BTreeMap::new();
     let mut well = true;
     for (name, at) in at.entries()? {
@@ -110,7 +111,7 @@ fn headers(at: &At<'_>, scope: Scope<'_>) -> Option<BTreeMap<String, String>> {
             well = false;
             continue;
         };
-        if OURS.contains(&key.as_str()) {
+        if ours.contains(&key.as_str()) {
             at.problem_with_key("is set by the probe; remove it");
             well = false;
         }

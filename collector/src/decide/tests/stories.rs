@@ -152,11 +152,10 @@ fn a_receiver_that_says_yes_and_does_nothing_is_found_out() {
     assert_eq!(proof(&world), ProofState::Unverified);
     let noted = world.noted(TimelineKind::Proof);
     assert_eq!(noted.last().map(|n| n.title.as_str()), Some("Traffic does not follow"));
-    // It comes to its senses: the proof is still looked for.
+    // It comes to its senses, and is told the same plan again.
     world.follows = true;
-    let plan = world.plan().clone();
-    world.entrance.clone_from(&plan.weights);
-    world.play_until(60, |w| proof(w) == ProofState::Verified);
+    world.play_until(120, |w| proof(w) == ProofState::Verified);
+    assert_eq!(world.plans.len(), 2);
 }
 
 #[test]
@@ -268,4 +267,83 @@ fn a_journey_that_fails_in_a_broken_region_does_not_blame_where_it_began() {
     // Now r2 answers, but what was written in r1 does not arrive there: that is r1's users' loss.
     world.journeys_fail = true;
     world.play_until(20, |w| w.verdict("r1") == VerdictState::Degraded);
+}
+
+#[test]
+fn users_who_never_left_need_no_steps_to_return() {
+    let mut world = calm();
+    world.follows = false;
+    world.break_all("r2");
+    world.play_until(12, |w| w.plans.len() == 2);
+    world.play(10);
+    world.heal();
+    world.play_until(120, |w| w.weights() == [100, 100, 100]);
+    assert_eq!(world.plans.len(), 3, "from nothing to everything, because nothing had moved");
+    world.play_until(60, |w| proof(w) == ProofState::Verified);
+}
+
+#[test]
+fn two_broken_regions_are_not_the_vantages_fault() {
+    let mut world = calm();
+    world.break_all("r1");
+    world.break_all("r2");
+    world.play(40);
+    assert_eq!((world.verdict("r1"), world.verdict("r2")), (VerdictState::Down, VerdictState::Down));
+    assert!(world.noted(TimelineKind::Probe).is_empty(), "nobody is excluded");
+    assert_eq!(world.plans.len(), 1, "one region alone must not take everybody");
+    let held = world.noted(TimelineKind::Held);
+    assert!((1..=2).contains(&held.len()), "said once for each region, not at every tick: {}", held.len());
+    assert!(world.noted(TimelineKind::Suspicion).iter().all(|n| !n.title.contains("answers again")));
+}
+
+#[test]
+fn a_broken_vantage_does_not_spoil_the_proof() {
+    let mut world = calm();
+    for region in ["r1", "r2", "r3"] {
+        world.broken.insert(("p4".into(), region.into()));
+    }
+    world.blind_entrance.insert("p4".into());
+    world.play(10);
+    world.break_all("r2");
+    world.play_until(15, |w| w.plans.len() == 2);
+    world.play_until(30, |w| proof(w) == ProofState::Verified);
+}
+
+#[test]
+fn evidence_that_was_long_under_way_keeps_its_age() {
+    let mut world = calm();
+    world.silent.extend(["p1", "p2", "p3"].map(String::from));
+    world.play(12);
+    // Batches that three vantages sent 40 s ago arrive now: failures that nobody else has seen.
+    for probe in ["p1", "p2", "p3"] {
+        world.arrive_late(probe, "r1", 40);
+    }
+    world.play(3);
+    assert_eq!(world.plans.len(), 1);
+    assert_ne!(world.verdict("r1"), VerdictState::Down);
+}
+
+#[test]
+fn a_collector_that_stood_still_reads_first_and_decides_then() {
+    let mut world = calm();
+    world.now = world.now.plus_us(20 * SECOND);
+    world.break_all("r1");
+    world.apply(Event::Tick);
+    let warm_at = world.core.state.warm_at;
+    assert!(warm_at > world.now);
+    world.play_until(15, |w| w.plans.len() == 2);
+    assert!(world.plan().created >= warm_at);
+}
+
+#[test]
+fn a_new_region_waits_until_something_is_known_of_it() {
+    let mut world = calm();
+    let document = CONFIG.replace("r3: http://r3.test }", "r3: http://r3.test, r4: http://r4.test }");
+    let config = std::sync::Arc::new(crate::config::parse(&document, "test").expect("a good document"));
+    world.core = crate::decide::Core::new(config, world.core.state.clone(), 8);
+    world.apply(Event::Tick);
+    assert_eq!(world.plans.len(), 1, "nothing is known of r4 yet");
+    world.break_all("r4");
+    world.play(20);
+    assert_eq!(world.weights().get(3), Some(&0), "found down before anybody was sent there");
 }

@@ -54,6 +54,8 @@ pub struct World {
     /// Whether vantages make a journey from r1 to r2, and whether it fails although r2 answers.
     pub journeys: bool,
     pub journeys_fail: bool,
+    /// Vantages that cannot reach the entrance.
+    pub blind_entrance: BTreeSet<String>,
     /// Vantages that nothing is heard of.
     pub silent: BTreeSet<String>,
     /// Whether the receiver acknowledges, and whether its traffic then follows.
@@ -84,6 +86,7 @@ impl World {
             slow: BTreeSet::new(),
             journeys: false,
             journeys_fail: false,
+            blind_entrance: BTreeSet::new(),
             silent: BTreeSet::new(),
             acknowledges: true,
             follows: true,
@@ -199,6 +202,24 @@ impl World {
         sample
     }
 
+    /// A batch with failing samples, sent `seconds` ago and under way since.
+    pub fn arrive_late(&mut self, probe: &str, region: &str, seconds: i64) {
+        let probe: ProbeId = probe.parse().expect("an id");
+        let began = self.clock_of(&probe).plus_us(-(seconds + 8) * SECOND);
+        let samples = (0..9)
+            .map(|n| {
+                let at = began.plus_us(n * SECOND);
+                let mut sample = sample("health", Target::Region(id(region)), at);
+                sample.outcome = Outcome::Fail(FailClass::Connect);
+                sample
+            })
+            .collect();
+        self.sequence += 1;
+        let report = Report { probe: probe.clone(), sequence: self.sequence, samples };
+        let sent = self.clock_of(&probe).plus_us(-seconds * SECOND);
+        self.apply(Event::Report { received: self.now, sent, report, lost: 0 });
+    }
+
     /// A journey that begins in r1 and ends in r2.
     fn journey(&self, probe: &ProbeId) -> Sample {
         let mut sample = sample("follows", Target::Region(id("r1")), self.clock_of(probe));
@@ -232,7 +253,8 @@ impl World {
         });
         let region = served.map(|(region, _)| region.to_string()).expect("somebody serves");
         let mut sample = sample("public", Target::Public, self.clock_of(probe));
-        if self.broken.contains(&("*".into(), region.clone())) {
+        let unreached = self.blind_entrance.contains(probe.as_str());
+        if unreached || self.broken.contains(&("*".into(), region.clone())) {
             sample.outcome = Outcome::Fail(FailClass::Status);
         } else {
             sample.served_by = Some(region);
@@ -242,7 +264,7 @@ impl World {
 
     pub fn apply(&mut self, event: Event) {
         let effects = self.core.apply(event, self.now);
-        let mut plans = Vec::new();
+        let (mut plans, mut retold) = (Vec::new(), Vec::new());
         for effect in effects {
             match effect {
                 Effect::Note(note) => self.notes.push(note),
@@ -253,12 +275,18 @@ impl World {
                     );
                     plans.push(plan);
                 }
+                Effect::Retell(plan) => retold.push(plan),
                 Effect::Confirm(confirm) => {
                     if confirm.purpose == Purpose::Suspicion {
                         let until = self.now.plus_us(i64::from(confirm.runs) * i64::from(confirm.every_us));
                         self.confirming.insert(confirm.target, until);
                     }
                 }
+            }
+        }
+        for plan in retold {
+            if self.acknowledges {
+                self.acknowledge(&plan);
             }
         }
         for plan in plans {
@@ -307,6 +335,7 @@ fn sample(check: &str, target: Target, at: Micros) -> Sample {
         status: None,
         served_by: None,
         bytes: None,
+        certificate_expires: None,
         flags: Vec::new(),
         trace_id: None,
         evidence: None,

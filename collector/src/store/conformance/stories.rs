@@ -111,6 +111,13 @@ async fn outbox(store: &Store) {
     assert_eq!(states, [(DeliveryState::Pending, 1, "down"), (DeliveryState::Acknowledged, 1, "")]);
     assert_eq!(store.next_due().await.expect("read"), Some(later));
 
+    // A plan that was not seen to take effect is told again, under the same id.
+    let again = plan(1, views[1].id.split('_').nth(2).and_then(|term| term.parse().ok()).expect("a term"));
+    store.retell(&again, T0.plus_us(40)).await.expect("stored");
+    let due = store.due(T0.plus_us(50)).await.expect("read");
+    assert_eq!(due.iter().map(|d| (&d.id, d.attempts)).collect::<Vec<_>>(), [(&views[1].id, 1)]);
+    store.record(&due[0], &Outcome::Acknowledged, T0.plus_us(60)).await.expect("recorded");
+
     // The core hears of both through the log, of the retry only once.
     let due = store.due(later).await.expect("read");
     store.record(&due[0], &retry, later).await.expect("recorded");
@@ -124,7 +131,14 @@ async fn outbox(store: &Store) {
             _ => None,
         })
         .collect();
-    assert_eq!(told, [Told::Failing { why: "down".into() }, Told::Acknowledged { after_us: 29 }]);
+    assert_eq!(
+        told,
+        [
+            Told::Failing { why: "down".into() },
+            Told::Acknowledged { after_us: 29 },
+            Told::Acknowledged { after_us: 59 },
+        ]
+    );
 }
 
 async fn fencing(store: &Store, term: i64) {

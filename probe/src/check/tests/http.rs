@@ -110,18 +110,18 @@ async fn a_closed_port_is_refused() {
     failed(&found, FailClass::Connect, "refused");
     assert!(found.phases.connect.is_some() && found.phases.send.is_none());
     assert_eq!((found.address, found.trace_id), (Some(address.to_string()), None));
-    let found = run_one(&check(CheckKind::Tcp(Tcp {})), format!("tcp://{address}")).await;
+    let found = run_one(&check(CheckKind::Tcp(Tcp::default())), format!("tcp://{address}")).await;
     failed(&found, FailClass::Connect, "refused");
 }
 
 #[tokio::test]
 async fn tcp_checks_only_connect() {
     let server = Server::saying("").await;
-    let found = run_one(&check(CheckKind::Tcp(Tcp {})), format!("tcp://{}", server.address)).await;
+    let found = run_one(&check(CheckKind::Tcp(Tcp::default())), format!("tcp://{}", server.address)).await;
     assert_eq!(found.outcome, Outcome::Ok, "{found:?}");
     assert_eq!(found.phases.named().map(|(name, _)| name).collect::<Vec<_>>(), ["connect"]);
     assert_eq!((found.trace_id, found.bytes), (None, None));
-    let found = run_one(&check(CheckKind::Tcp(Tcp {})), "tcp://127.0.0.1").await;
+    let found = run_one(&check(CheckKind::Tcp(Tcp::default())), "tcp://127.0.0.1").await;
     failed(&found, FailClass::Request, "no port");
 }
 

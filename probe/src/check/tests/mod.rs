@@ -1,9 +1,15 @@
 //! Checks against real sockets on the loopback interface.
 
+mod dns;
+mod grpc;
 mod hostile;
 mod http;
+mod icmp;
 mod journeys;
+mod tcp;
 mod tls;
+mod tls_check;
+mod websocket;
 
 use super::{Measured, Trace, run};
 use crate::net::{Net, Override};

@@ -34,11 +34,14 @@ impl axum::serve::Listener for TlsListener {
 }
 
 /// A server with a self-signed certificate for `localhost`, and that certificate.
-async fn serve(alpn: &[&str]) -> (u16, CertificateDer<'static>) {
+pub(super) async fn serve(alpn: &[&str]) -> (u16, CertificateDer<'static>) {
     serve_with(alpn, rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a DNS name")).await
 }
 
-async fn serve_with(alpn: &[&str], params: rcgen::CertificateParams) -> (u16, CertificateDer<'static>) {
+pub(super) async fn serve_with(
+    alpn: &[&str],
+    params: rcgen::CertificateParams,
+) -> (u16, CertificateDer<'static>) {
     let key = rcgen::KeyPair::generate().expect("ring makes keys");
     let certificate = params.self_signed(&key).expect("signs").der().clone();
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -78,7 +81,7 @@ async fn serve_with(alpn: &[&str], params: rcgen::CertificateParams) -> (u16, Ce
     (port, certificate)
 }
 
-fn trusting(certificate: CertificateDer<'static>) -> Net {
+pub(super) fn trusting(certificate: CertificateDer<'static>) -> Net {
     let mut roots = RootCertStore::empty();
     roots.add(certificate).expect("a certificate");
     Net::for_tests(Vec::new(), roots)
@@ -103,6 +106,7 @@ async fn certificates_are_checked_and_explained() {
     let url = format!("https://localhost:{port}");
     let found = ask(get("/"), url.clone(), &net(&[])).await;
     failed(&found, FailClass::Tls, "not trusted (unknown issuer)");
+    assert!(found.certificate_expires.is_some());
     assert!(found.phases.tls.is_some() && found.phases.send.is_none());
 
     let trusting = trusting(certificate);

@@ -1,0 +1,89 @@
+//! The DNS check: one question to one server, on our own sockets, so that no cache and no resolver stands between.
+//!
+//! Phases: `dns` only where the server is given by name and that name has to be resolved first; `connect` only by
+//! TCP; `send` and `wait` for the question and its answer. Where a truncated answer makes the question go out again
+//! by TCP, the second `send` and `wait` are added to the first.
+
+mod ask;
+mod judge;
+mod question;
+
+use super::{
+    Trace,
+    dial::{self, Destination},
+    fault::Fault,
+    record::Recorder,
+    tcp, words,
+};
+use crate::net::Net;
+use question::Question;
+use url::Url;
+use wire::assignment::Dns;
+
+/// The port of name servers (RFC 1035, 4.2).
+const PORT: u16 = 53;
+
+/// Asks and compares the answer.
+pub(super) async fn check(
+    dns: &Dns,
+    url: &str,
+    net: &Net,
+    trace: &Trace,
+    recorder: &Recorder,
+) -> Result<(), Fault> {
+    let to = server(dns, url)?;
+    let question = Question::new(dns, trace)?;
+    let server = dial::address(&to, net, recorder).await?;
+    let mut answer = None;
+    if !dns.tcp {
+        answer = Some(ask::by_udp(&question, server, recorder).await?);
+    }
+    let answer = match answer.filter(|answer| !answer.metadata.truncation) {
+        Some(answer) => answer,
+        None => ask::by_tcp(&question, server, recorder).await?,
+    };
+    judge::judge(dns, &answer)
+}
+
+/// Where to ask: the server that is named, or the endpoint's host at the port of name servers.
+fn server(dns: &Dns, url: &str) -> Result<Destination, Fault> {
+    let Some(server) = &dns.server else {
+        return Ok(Destination { port: PORT, ..Destination::or_port(&tcp::parse(url)?, PORT)? });
+    };
+    // An address of version 6 without a port needs no brackets.
+    let bare = server.parse::<std::net::Ipv6Addr>().map(|address| format!("dns://[{address}]"));
+    let url = Url::parse(&bare.unwrap_or_else(|_| format!("dns://{server}")))
+        .map_err(|_| Fault::request(format!("{} is not a server and port", words::quote(server))))?;
+    Destination::or_port(&url, PORT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_read() {
+        let at = |given: Option<&str>| {
+            let dns = Dns {
+                name: "a.test".into(),
+                record: Default::default(),
+                server: given.map(str::to_owned),
+                tcp: false,
+                rcode: "NOERROR".into(),
+                answers: Vec::new(),
+                authentic: false,
+            };
+            server(&dns, "https://shop.test:8443/x").map(|to| format!("{}:{}", to.host, to.port))
+        };
+        for (given, read) in [
+            (None, "shop.test:53"),
+            (Some("ns.test"), "ns.test:53"),
+            (Some("10.0.0.1:5353"), "10.0.0.1:5353"),
+            (Some("[::1]:5353"), "[::1]:5353"),
+            (Some("::1"), "[::1]:53"),
+        ] {
+            assert_eq!(at(given).as_deref(), Ok(read));
+        }
+        assert!(at(Some("a b")).is_err() && at(Some("")).is_err());
+    }
+}
