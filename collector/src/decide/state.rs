@@ -106,7 +106,7 @@ pub struct ServiceState {
     pub plan: Option<PlanState>,
     /// The newest public requests, oldest first, at most [`super::proof::WINDOW`].
     pub public: VecDeque<Seen>,
-    /// The last reason why a plan was held back, so that the timeline says it once.
+    /// What is held back, and by which guards; empty when nothing is. The timeline says it once.
     pub held: String,
 }
 
