@@ -13,7 +13,7 @@ use wire::{
     assignment::{Purpose, Target},
     plan::Plan,
     report::Report,
-    sample::{Evidence, FailClass, Outcome, Phases, Sample, StepResult, Trigger},
+    sample::{Connection, Evidence, FailClass, Outcome, Phases, Sample, StepResult, Trigger},
     view::{TimelineKind, VerdictState},
 };
 
@@ -336,6 +336,10 @@ fn sample(check: &str, target: Target, at: Micros) -> Sample {
         served_by: None,
         bytes: None,
         certificate_expires: None,
+        attempt: 1,
+        connection: Connection::default(),
+        hops: Vec::new(),
+        addresses: Vec::new(),
         flags: Vec::new(),
         trace_id: None,
         evidence: None,
