@@ -16,6 +16,7 @@ pub mod check;
 pub mod collect;
 mod complaint;
 pub mod confirm;
+mod directive;
 mod health;
 pub mod kept;
 mod lines;
