@@ -146,11 +146,11 @@ impl App {
             data: settings.data,
             clock: clock.clone(),
             random: random.clone(),
-            metrics,
+            metrics: metrics.clone(),
             orders: order,
             current: kept.clone().map(Arc::new),
         };
-        let uplink = Uplink::new(link.clone(), spool.clone(), clock, random);
+        let uplink = Uplink::new(link.clone(), spool.clone(), clock, random, metrics.clone());
 
         let listener = match listener {
             Some(listener) => Some(tokio::net::TcpListener::from_std(listener).map_err(RunError::Listener)?),
@@ -162,7 +162,7 @@ impl App {
         tasks.spawn(Stage::Work, "collect", |stop| collect::run(taken, spool, stop));
         tasks.spawn(Stage::Output, "uplink", |stop| uplink.run(stop));
         if let Some(listener) = listener {
-            tasks.spawn(Stage::Output, "health", |stop| health::serve(listener, assigned, stop));
+            tasks.spawn(Stage::Output, "health", |stop| health::serve(listener, assigned, metrics, stop));
         }
         let asked = async {
             tokio::select! {

@@ -42,6 +42,8 @@ struct Sequence {
     next: Micros,
     every_us: i64,
     left: u16,
+    /// Runs so far, those that were missed included.
+    made: u16,
 }
 
 impl Confirms {
@@ -66,6 +68,7 @@ impl Confirms {
                 next: now,
                 every_us: confirm.every_us.max(EVERY_LEAST_US).into(),
                 left: confirm.runs.clamp(1, RUNS_MOST),
+                made: 0,
             });
         }
         answer
@@ -100,9 +103,13 @@ impl Confirms {
                 Purpose::Suspicion => Trigger::Confirm,
                 Purpose::Proof => Trigger::Proof,
             };
-            let run = |scheduled| Due { series: sequence.series.clone(), scheduled, trigger };
             let passed = Passed::between(sequence.next.0, sequence.every_us, now);
-            tick.missed.extend(passed.told().take(usize::from(sequence.left)).map(run));
+            let mut run = |scheduled| {
+                sequence.made += 1;
+                let series = sequence.series.clone();
+                Due { series, scheduled, trigger, attempt: sequence.made }
+            };
+            tick.missed.extend(passed.told().take(usize::from(sequence.left)).map(&mut run));
             let left = i64::from(sequence.left) - passed.missed();
             if left > 0 {
                 tick.due.push(run(passed.newest));
@@ -152,21 +159,23 @@ mod tests {
             now = now.max(next);
             let tick = confirms.due(now);
             assert!(tick.missed.is_empty());
-            starts.extend(tick.due.iter().map(|due| (due.scheduled.since(NOW), due.trigger)));
+            starts.extend(tick.due.iter().map(|due| (due.scheduled.since(NOW), due.trigger, due.attempt)));
         }
-        assert_eq!(starts, [0, 1_000_000, 2_000_000].map(|at| (at, Trigger::Confirm)));
+        let wanted = [(0, 1), (1_000_000, 2), (2_000_000, 3)];
+        assert_eq!(starts, wanted.map(|(at, attempt)| (at, Trigger::Confirm, attempt)));
     }
 
     #[test]
     fn a_late_wake_misses_runs_and_never_bursts() {
         let mut confirms = Confirms::default();
         confirms.begin(&confirm(1, 5), &schedule(1), NOW);
-        let mut counts = |us| {
+        let mut attempts = |us| {
             let tick = confirms.due(NOW.plus_us(us));
-            (tick.due.len(), tick.missed.len())
+            let numbers = |runs: Vec<Due>| runs.iter().map(|due| due.attempt).collect::<Vec<_>>();
+            (numbers(tick.due), numbers(tick.missed))
         };
-        assert_eq!(counts(2_500_000), (1, 2));
-        assert_eq!(counts(60_000_000), (0, 2));
+        assert_eq!(attempts(2_500_000), (vec![3], vec![1, 2]));
+        assert_eq!(attempts(60_000_000), (vec![], vec![4, 5]));
         assert_eq!(confirms.next(), None);
     }
 

@@ -1,5 +1,6 @@
 //! What an orchestrator asks a probe: is it alive, is it ready, what does it count.
 
+use crate::metrics::Metrics;
 use axum::{
     Json, Router,
     extract::State,
@@ -19,21 +20,21 @@ use wire::{
 type Assigned = watch::Receiver<Option<Arc<Assignment>>>;
 
 /// Serves until `stop`.
-pub async fn serve(listener: TcpListener, assigned: Assigned, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, assigned: Assigned, metrics: Metrics, stop: CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
-        end = axum::serve(listener, router(assigned)).into_future() => if let Err(error) = end {
+        end = axum::serve(listener, router(assigned, metrics)).into_future() => if let Err(error) = end {
             error!(%error, "the health listener failed");
         }
     }
 }
 
-fn router(assigned: Assigned) -> Router {
+fn router(assigned: Assigned, metrics: Metrics) -> Router {
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
         .with_state(assigned)
+        .route("/metrics", get(scrape).with_state(metrics))
 }
 
 async fn ready(State(assigned): State<Assigned>) -> Response {
@@ -51,9 +52,17 @@ async fn ready(State(assigned): State<Assigned>) -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, [(CONTENT_TYPE, MEDIA_TYPE)], Json(problem)).into_response()
 }
 
-async fn metrics() -> Response {
-    ([(CONTENT_TYPE, runtime::telemetry::PROMETHEUS_MEDIA_TYPE)], runtime::telemetry::prometheus_text())
-        .into_response()
+/// What this process counts, then the figures of each series.
+async fn scrape(State(metrics): State<Metrics>) -> Response {
+    let render = move || {
+        let mut text = runtime::telemetry::prometheus_text();
+        text.extend_from_slice(metrics.series_text().as_bytes());
+        text
+    };
+    match tokio::task::spawn_blocking(render).await {
+        Ok(text) => ([(CONTENT_TYPE, runtime::telemetry::PROMETHEUS_MEDIA_TYPE)], text).into_response(),
+        Err(_panicked) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 #[cfg(test)]

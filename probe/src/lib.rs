@@ -17,6 +17,7 @@ pub mod cli;
 pub mod collect;
 mod complaint;
 pub mod confirm;
+mod directive;
 mod health;
 pub mod kept;
 mod lines;

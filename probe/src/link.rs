@@ -1,11 +1,13 @@
 //! The way to the collectors: addresses, token, and what their answers mean.
 
 use crate::settings::Token;
+use flate2::{Compression, write::GzEncoder};
 use reqwest::{
     Response, StatusCode,
-    header::{CONTENT_TYPE, RETRY_AFTER},
+    header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER},
 };
 use std::{
+    io::Write,
     sync::{
         OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -14,6 +16,7 @@ use std::{
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 use url::Url;
 use wire::{
     RegionId,
@@ -31,6 +34,18 @@ pub const SILENCE: Duration = Duration::from_secs(3 * HEARTBEAT_SECONDS);
 const NOT_YOURS: &str = "/problems/not-your-report";
 /// As much of a refusal is read, bytes.
 const REFUSAL_MOST: usize = 64 << 10;
+
+/// Batches that are smaller go as they are, bytes: they fit into one packet.
+const PACK_FROM: usize = 1024;
+
+/// How large an accepted batch was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// As it went.
+    pub bytes: usize,
+    /// Before it was packed.
+    pub plain_bytes: usize,
+}
 
 /// Why a collector did not take or give something, named after the reaction.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +74,8 @@ pub struct Link {
     collectors: Vec<Url>,
     token: Token,
     known: AtomicBool,
+    /// The collector at hand does not take packed batches.
+    plain_only: AtomicBool,
     refusal: OnceLock<Problem>,
     refused: CancellationToken,
     reachable: Notify,
@@ -72,6 +89,7 @@ impl Link {
             collectors,
             token,
             known: AtomicBool::new(false),
+            plain_only: AtomicBool::new(false),
             refusal: OnceLock::new(),
             refused: CancellationToken::new(),
             reachable: Notify::new(),
@@ -83,10 +101,36 @@ impl Link {
         &self.collectors[turn % self.collectors.len()]
     }
 
-    /// Posts a batch; `Ok` means that it is committed.
-    pub async fn post(&self, turn: usize, batch: &Batch) -> Result<(), Failure> {
-        let request = self.client.post(self.url(turn, PATH)).json(batch).timeout(ANSWER);
-        self.send(request).await.map(|_| ())
+    /// Posts a batch, packed where that saves something; `Ok` means that it is committed.
+    pub async fn post(&self, turn: usize, batch: &Batch) -> Result<Sent, Failure> {
+        let plain = serde_json::to_vec(batch).expect("our own types serialise to JSON");
+        let mut sent = Sent { bytes: plain.len(), plain_bytes: plain.len() };
+        let packs = plain.len() >= PACK_FROM && !self.plain_only.load(Ordering::Relaxed);
+        if packs && let Some(packed) = gzip(plain.clone()).await {
+            sent.bytes = packed.len();
+            match self.post_body(turn, packed, true).await {
+                // A collector of before takes gzip for broken JSON. If it takes the same unpacked, that was it.
+                Err(Failure::Unacceptable(problem)) if matches!(problem.status, 400 | 415) => {}
+                end => return end.map(|()| sent),
+            }
+            sent.bytes = sent.plain_bytes;
+            self.post_body(turn, plain, false).await?;
+            if !self.plain_only.swap(true, Ordering::Relaxed) {
+                let collector = self.collector(turn);
+                info!(%collector, "the collector does not take packed reports: sending them as they are");
+            }
+            return Ok(sent);
+        }
+        self.post_body(turn, plain, false).await.map(|()| sent)
+    }
+
+    async fn post_body(&self, turn: usize, body: Vec<u8>, packed: bool) -> Result<(), Failure> {
+        let mut request = self.client.post(self.url(turn, PATH)).timeout(ANSWER);
+        request = request.header(CONTENT_TYPE, "application/json");
+        if packed {
+            request = request.header(CONTENT_ENCODING, "gzip");
+        }
+        self.send(request.body(body)).await.map(|_| ())
     }
 
     /// Opens the stream of directives; its head must come within the time of three heartbeats.
@@ -97,6 +141,8 @@ impl Link {
             return Err(Failure::Silent);
         };
         let response = response?;
+        // It may be a newer one than before.
+        self.plain_only.store(false, Ordering::Relaxed);
         self.reachable.notify_one();
         Ok(response)
     }
@@ -144,14 +190,24 @@ impl Link {
     }
 }
 
+/// Packs a body on a thread that may be busy for a while; absent when that failed, which costs nothing but bytes.
+async fn gzip(plain: Vec<u8>) -> Option<Vec<u8>> {
+    let pack = move || {
+        let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 8), Compression::fast());
+        encoder.write_all(&plain).and_then(|()| encoder.finish()).ok()
+    };
+    tokio::task::spawn_blocking(pack).await.ok().flatten()
+}
+
 fn classify(status: StatusCode, problem: Problem, after: Option<Duration>) -> Failure {
     match status {
         // The spool holds reports of the probe that had this folder before: they concern nobody any more.
         StatusCode::FORBIDDEN if problem.kind == NOT_YOURS => Failure::Unacceptable(problem),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Refused(problem),
-        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY => {
-            Failure::Unacceptable(problem)
-        }
+        StatusCode::BAD_REQUEST
+        | StatusCode::PAYLOAD_TOO_LARGE
+        | StatusCode::UNSUPPORTED_MEDIA_TYPE
+        | StatusCode::UNPROCESSABLE_ENTITY => Failure::Unacceptable(problem),
         _ => Failure::Unavailable { problem, after },
     }
 }
@@ -229,7 +285,7 @@ mod tests {
         assert!(matches!(judge(401, "unknown-token"), Failure::Refused(_)));
         assert!(matches!(judge(403, "wrong-region"), Failure::Refused(_)));
         assert!(matches!(judge(403, "not-your-report"), Failure::Unacceptable(_)));
-        for status in [400, 413, 422] {
+        for status in [400, 413, 415, 422] {
             assert!(matches!(judge(status, "report-refused"), Failure::Unacceptable(_)));
         }
         for status in [302, 404, 405, 409, 429, 500, 503] {

@@ -120,6 +120,7 @@ impl Pacer {
     fn assign(&mut self, assignment: Arc<Assignment>) {
         self.schedule.apply(&assignment, self.clock.now());
         self.confirms.apply(&self.schedule);
+        self.metrics.assigned(&assignment);
         info!(revision = assignment.revision, probe = %assignment.probe, checks = assignment.checks.len(), "assignment applied");
         self.assigned.send_replace(Some(assignment));
     }

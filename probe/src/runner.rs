@@ -190,7 +190,7 @@ fn sample(due: &Due, started: Micros, flags: Vec<Flag>, measured: Measured) -> S
         served_by: measured.served_by,
         bytes: measured.bytes,
         certificate_expires: measured.certificate_expires,
-        attempt: 1,
+        attempt: due.attempt,
         connection: measured.connection,
         hops: measured.hops,
         addresses: measured.addresses,

@@ -38,6 +38,8 @@ pub struct Due {
     pub series: Arc<Series>,
     pub scheduled: Micros,
     pub trigger: Trigger,
+    /// The number within an order of the collector, from 1; always 1 for a run by the schedule.
+    pub attempt: u16,
 }
 
 /// What one wake brings. Every slot comes once, in `due` or in `missed`, or is counted in `omitted`.
@@ -126,7 +128,12 @@ impl Schedule {
             self.queue.pop();
             let line = &mut self.lines[index];
             let passed = Passed::between(next, line.interval, now);
-            let due = |scheduled| Due { series: line.series.clone(), scheduled, trigger: Trigger::Schedule };
+            let due = |scheduled| Due {
+                series: line.series.clone(),
+                scheduled,
+                trigger: Trigger::Schedule,
+                attempt: 1,
+            };
             tick.missed.extend(passed.told().map(due));
             tick.omitted += passed.omitted();
             tick.due.push(due(passed.newest));

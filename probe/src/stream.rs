@@ -6,7 +6,7 @@
 
 use crate::{
     complaint::Complaint,
-    kept,
+    directive, kept,
     lines::{Lines, TooLong},
     link::{Failure, Link, SILENCE},
     metrics::Metrics,
@@ -117,7 +117,7 @@ impl Stream {
         if line.trim_ascii().is_empty() {
             return Ok(());
         }
-        let order = match serde_json::from_slice(line) {
+        let order = match directive::read(line) {
             Ok(Directive::Heartbeat { now }) => {
                 self.metrics.clocks(self.clock.now(), now);
                 return Ok(());

@@ -6,6 +6,7 @@
 use crate::{
     complaint::Complaint,
     link::{Failure, Link},
+    metrics::Metrics,
     spool::{SharedSpool, SpoolError},
 };
 use runtime::{backoff::Backoff, clock::SharedClock, random::Random};
@@ -28,6 +29,7 @@ pub struct Uplink {
     spool: SharedSpool,
     clock: SharedClock,
     random: Random,
+    metrics: Metrics,
     turn: usize,
     failures: u32,
     /// How many reports to send at once; lowered to find one that the collector does not accept.
@@ -48,12 +50,19 @@ enum Next {
 
 impl Uplink {
     /// Begins with the first collector.
-    pub(crate) fn new(link: Arc<Link>, spool: SharedSpool, clock: SharedClock, random: Random) -> Self {
+    pub(crate) fn new(
+        link: Arc<Link>,
+        spool: SharedSpool,
+        clock: SharedClock,
+        random: Random,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             link,
             spool,
             clock,
             random,
+            metrics,
             turn: 0,
             failures: 0,
             most: MAX_REPORTS,
@@ -101,7 +110,8 @@ impl Uplink {
         let Some(last) = reports.last().map(|report| report.sequence) else { return Next::Idle };
         let batch = Batch { sent: self.clock.now(), reports, lost: self.spool.lost() };
         match self.link.post(self.turn, &batch).await {
-            Ok(()) => {
+            Ok(sent) => {
+                self.metrics.sent(sent);
                 if self.refused.settle() | self.waiting.settle() {
                     info!(collector = %self.link.collector(self.turn), "the collector takes reports again");
                 }

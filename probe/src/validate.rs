@@ -44,6 +44,8 @@ pub fn assignment(assignment: &Assignment, region: &RegionId) -> Result<(), Inva
             return Err(Invalid::Timeout(check.id.clone()));
         }
         let (schemes, wanted): (&[&str], _) = match check.kind {
+            // Nobody here knows what such a check wants.
+            CheckKind::Unknown(_) => continue,
             CheckKind::Tcp(_) => (&["tcp"], "tcp://host:port"),
             _ => (&["http", "https"], "an http:// or https:// URL"),
         };

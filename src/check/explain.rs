@@ -40,6 +40,7 @@ pub fn text(check: &AssignedCheck, endpoint: &Endpoint, measured: &Measured) -> 
             sent(&mut text, socket.send.as_deref(), socket.expect.as_deref());
         }
         CheckKind::Journey(journey) => steps(&mut text, journey, &measured.steps),
+        CheckKind::Unknown(_) => {}
     }
     if let Some(address) = &measured.address {
         let _ = writeln!(text, "  address   {address}");

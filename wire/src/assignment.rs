@@ -158,6 +158,9 @@ pub enum CheckKind {
     Grpc(Grpc),
     WebSocket(WebSocket),
     Journey(Journey),
+    /// A kind that this version has no name for: what a probe makes of a check of a newer collector, so that the rest
+    /// of the assignment can be applied. Never sent, and not part of a configuration.
+    Unknown(String),
 }
 
 /// A TCP connection that must be accepted; the address is the endpoint's host and port.

@@ -17,7 +17,7 @@ pub const MAX_SAMPLES: usize = 500;
 pub const MAX_WINDOWS: usize = 500;
 /// The most reports one batch carries.
 pub const MAX_REPORTS: usize = 100;
-/// The most bytes a batch may have.
+/// The most bytes a batch may have, before it is packed. It may be posted as it is or with `content-encoding: gzip`.
 pub const MAX_BATCH_BYTES: usize = 4 << 20;
 
 /// Samples, and windows of the mesh, under one number. `(probe, sequence)` is unique for ever, so a resend changes nothing.

@@ -155,7 +155,8 @@ fn headers(check: &Check) -> impl Iterator<Item = &BTreeMap<String, String>> {
         | CheckKind::Tls(_)
         | CheckKind::Dns(_)
         | CheckKind::Icmp(_)
-        | CheckKind::Grpc(_) => (None, None),
+        | CheckKind::Grpc(_)
+        | CheckKind::Unknown(_) => (None, None),
     };
     single.into_iter().chain(steps.into_iter().flatten().map(|step| &step.request.headers))
 }

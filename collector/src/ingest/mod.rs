@@ -2,6 +2,7 @@
 //! commit.
 
 pub mod auth;
+mod body;
 mod stream;
 mod writer;
 
@@ -10,31 +11,24 @@ pub use writer::{Refused, Writer, start};
 
 use crate::{App, api::Rejected, decide::Event, store::Entry};
 use auth::Caller;
-use axum::{
-    Json,
-    body::{Body, Bytes},
-    extract::State,
-};
-use bytes::BytesMut;
-use http_body_util::BodyExt;
-use std::time::Duration;
-use tokio::time::timeout;
+use axum::{Json, body::Body, extract::State};
+use http::HeaderMap;
 use wire::{
     Micros,
-    report::{Accepted, Batch, MAX_BATCH_BYTES, MAX_REPORTS, MAX_SAMPLES, MAX_WINDOWS},
+    report::{Accepted, Batch, MAX_REPORTS, MAX_SAMPLES, MAX_WINDOWS},
 };
-
-/// How much of a body that is too large is read all the same, bytes.
-const DRAINED_BYTES: usize = 4 * MAX_BATCH_BYTES;
-/// How long a batch may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `POST /api/v1/reports`
 ///
 /// # Errors
 /// A problem document when the batch is malformed, is not the caller's, or cannot be stored now.
-pub async fn reports(State(app): State<App>, caller: Caller, body: Body) -> Result<Json<Accepted>, Rejected> {
-    let body = read(body).await?;
+pub async fn reports(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Accepted>, Rejected> {
+    let body = body::read(&headers, body).await?;
     let received = app.clock.now();
     let batch: Batch = serde_json::from_slice(&body).map_err(|error| {
         Rejected::new(400, "malformed", "The body is not a batch of reports", error.to_string())
@@ -46,40 +40,6 @@ pub async fn reports(State(app): State<App>, caller: Caller, body: Body) -> Resu
     let stored = app.writer.append(entries).await?;
     app.metrics.ingested(&caller.probe, stored, total - stored, samples);
     Ok(Json(Accepted { stored, duplicates: total - stored }))
-}
-
-/// Reads the body within its limits of size and time: a caller that sends nothing must not hold its connection for ever.
-async fn read(body: Body) -> Result<Bytes, Rejected> {
-    let title = "The body was not taken";
-    match timeout(PATIENCE, collect(body)).await {
-        Ok(Ok(Some(bytes))) => Ok(bytes),
-        Ok(Ok(None)) => {
-            let detail = format!("a batch has at most {MAX_BATCH_BYTES} bytes; send fewer reports at a time");
-            Err(Rejected::new(413, "too-large", title, detail))
-        }
-        Ok(Err(error)) => Err(Rejected::new(400, "malformed", title, error.to_string())),
-        Err(_) => {
-            let detail = format!("it did not arrive within {} s; send it again", PATIENCE.as_secs());
-            Err(Rejected::new(408, "too-slow", title, detail))
-        }
-    }
-}
-
-/// Collects a body that is not too large. One that is somewhat too large is read to its end and thrown away: a caller
-/// that is cut off while it sends would not read why.
-async fn collect(mut body: Body) -> Result<Option<Bytes>, axum::Error> {
-    let mut bytes = BytesMut::new();
-    let mut seen = 0;
-    while seen <= DRAINED_BYTES
-        && let Some(frame) = body.frame().await
-    {
-        let Ok(data) = frame?.into_data() else { continue };
-        seen += data.len();
-        if seen <= MAX_BATCH_BYTES {
-            bytes.extend_from_slice(&data);
-        }
-    }
-    Ok((seen <= MAX_BATCH_BYTES).then(|| bytes.freeze()))
 }
 
 fn entries(batch: Batch, received: Micros) -> Vec<Entry> {

@@ -168,6 +168,10 @@ pub async fn run(check: &AssignedCheck, endpoint: &Endpoint, net: &Net, trace: &
             let trace_id = (attempt.record.phases.send.is_some() && !own).then(|| trace.id());
             Measured { trace_id, ..single(attempt, check.budget_us) }
         }
+        CheckKind::Unknown(kind) => {
+            let kind = words::quote(kind);
+            unsupported(&format!("this probe does not know checks of kind {kind}: update it"))
+        }
         CheckKind::Journey(journey) => journey::run(check, journey, endpoint, net, trace, limit).await,
     }
 }

@@ -39,7 +39,7 @@ impl Scene {
         let check = assignment.checks.remove(0);
         let series =
             Series { probe: assignment.probe, endpoint: check.endpoints[0].clone(), check: Arc::new(check) };
-        Due { series: Arc::new(series), scheduled, trigger: Trigger::Schedule }
+        Due { series: Arc::new(series), scheduled, trigger: Trigger::Schedule, attempt: 1 }
     }
 
     /// Answers one request, after `before`.

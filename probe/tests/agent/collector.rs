@@ -4,7 +4,7 @@
 use super::{TOKEN, soon};
 use axum::{
     Json, Router,
-    body::Body,
+    body::{Body, Bytes},
     extract::{Query, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -13,6 +13,7 @@ use axum::{
 use futures_util::stream;
 use std::{
     collections::BTreeMap,
+    io::Read,
     net::{SocketAddr, TcpListener},
     sync::Arc,
 };
@@ -48,6 +49,10 @@ pub struct Shown {
     pub duplicates: usize,
     /// Posts, whatever became of them.
     pub posts: usize,
+    /// Posts that were packed.
+    pub packed: usize,
+    /// It is one of before: what is packed is broken JSON to it.
+    pub dated: bool,
     /// Reports in the last post.
     pub offered: usize,
     /// What the probe last said that it lost.
@@ -116,13 +121,22 @@ impl Collector {
         self.shown.send_modify(|shown| shown.mood = mood);
     }
 
+    /// Does not take what is packed from now on, as collectors did not before.
+    pub fn dated(&self) {
+        self.shown.send_modify(|shown| shown.dated = true);
+    }
+
     /// Replaces the assignment: new streams begin with it, open ones hear of it.
     pub fn assign(&self, assignment: Assignment) {
         self.say(&Directive::Assignment(assignment));
     }
 
     pub fn say(&self, directive: &Directive) {
-        let line = serde_json::to_string(directive).expect("JSON");
+        self.say_line(serde_json::to_string(directive).expect("JSON"));
+    }
+
+    /// Says what only a newer collector would.
+    pub fn say_line(&self, line: String) {
         self.shown.send_modify(|shown| shown.lines.push(line));
     }
 
@@ -173,10 +187,23 @@ fn knows(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes() == format!("Bearer {TOKEN}").as_bytes())
 }
 
-async fn reports(State(shared): State<Shared>, headers: HeaderMap, Json(batch): Json<Batch>) -> Response {
+async fn reports(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
     let mut mood = Mood::Takes;
+    let packed = headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding == "gzip");
+    if packed && shared.borrow().dated {
+        shared.send_modify(|shown| shown.packed += 1);
+        return refuse(StatusCode::BAD_REQUEST, "expected value at line 1 column 1");
+    }
+    let mut plain = body.to_vec();
+    if packed {
+        plain.clear();
+        flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut plain).expect("gzip");
+        assert!(body.len() < plain.len(), "packed for nothing");
+    }
+    let batch: Batch = serde_json::from_slice(&plain).expect("a batch");
     shared.send_modify(|shown| {
         shown.posts += 1;
+        shown.packed += usize::from(packed);
         shown.offered = batch.reports.len();
         mood = shown.mood;
     });

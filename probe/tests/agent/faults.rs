@@ -106,3 +106,23 @@ async fn a_refusal_after_the_first_contact_stops_no_measuring() {
     target.more(5).await;
     probe.stop().await;
 }
+
+#[tokio::test]
+async fn what_waited_is_packed_and_a_collector_of_before_gets_it_as_it_is() {
+    for dated in [false, true] {
+        let (target, data, collector) = scene().await;
+        if dated {
+            collector.dated();
+        }
+        collector.mood(Mood::Busy);
+        let probe = Probe::start(settings(data.path(), &[&collector.url()]));
+        target.more(10).await;
+        collector.mood(Mood::Takes);
+        let came = target.came();
+        let packed = collector.when(|shown| shown.samples() > came, |shown| shown.packed).await;
+        probe.stop().await;
+        assert!(packed > 0, "a batch of ten samples is worth packing");
+        let reports = collector.reports();
+        assert_no_gaps(&reports, "home", 100_000);
+    }
+}

@@ -4,7 +4,7 @@ use super::*;
 use target::Target;
 use wire::{
     assignment::{Confirm, Directive, Purpose},
-    sample::Trigger,
+    sample::{Outcome, Trigger},
 };
 
 const HOUR: u32 = 3_600_000_000;
@@ -35,6 +35,12 @@ async fn a_suspicion_is_confirmed_and_a_proof_is_made() {
     let reports = collector.when(|shown| done(&shown.reports()), |shown| shown.reports()).await;
     probe.stop().await;
     assert_eq!((triggers(&reports, Trigger::Confirm), triggers(&reports, Trigger::Proof)), (3, 2));
+    for (trigger, runs) in [(Trigger::Confirm, 1..=3), (Trigger::Proof, 1..=2)] {
+        let mut numbers: Vec<u16> =
+            samples(&reports).iter().filter(|s| s.trigger == trigger).map(|s| s.attempt).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, runs.collect::<Vec<_>>());
+    }
 }
 
 #[tokio::test]
@@ -73,4 +79,27 @@ async fn running_checks_survive_a_new_assignment() {
     let reports = collector.when(arrived, |shown| shown.reports()).await;
     probe.stop().await;
     assert!(samples(&reports)[..2].iter().all(|sample| sample.check.as_str() == "first"));
+}
+
+#[tokio::test]
+async fn a_check_of_the_future_is_told_and_the_others_are_measured() {
+    let (target, data) = (Target::start().await, folder());
+    let collector = Collector::start(assignment(vec![check("first", 100_000, &target.url())]));
+    let probe = Probe::start(settings(data.path(), &[&collector.url()]));
+    collector.when(|shown| shown.samples() >= 1, |_| ()).await;
+    let checks = vec![check("second", 100_000, &target.url()), check("new", 100_000, "quic://a.example")];
+    let mut line = serde_json::to_value(Directive::Assignment(assignment(checks))).expect("JSON");
+    line["assignment"]["checks"][1]["kind"] = serde_json::json!({ "quic": { "streams": 3 } });
+    collector.say_line(line.to_string());
+    let told = |shown: &collector::Shown, id: &str| {
+        samples(&shown.reports()).into_iter().rfind(|s| s.check.as_str() == id).cloned()
+    };
+    let both = |shown: &collector::Shown| told(shown, "second").is_some() && told(shown, "new").is_some();
+    let (second, new) = collector.when(both, |shown| (told(shown, "second"), told(shown, "new"))).await;
+    probe.stop().await;
+    assert_eq!(second.map(|sample| sample.outcome), Some(Outcome::Ok));
+    let new = new.expect("told");
+    assert_eq!((new.outcome, new.status), (Outcome::Unsupported, None));
+    let summary = new.evidence.expect("the reason").summary;
+    assert!(summary.contains("does not know checks of kind") && summary.contains("quic"), "{summary}");
 }

@@ -1,9 +1,14 @@
 //! What the probe counts about itself, through the OpenTelemetry API.
 //!
 //! Names have no unit and no `_total`: the Prometheus exporter appends them. Every instrument carries the region,
-//! so that several probes of one process stay apart.
+//! so that several probes of one process stay apart. What grows with the number of checks is not counted by
+//! instruments but kept in [`table`] and written by [`text`].
 
-use crate::spool::Gauges;
+mod table;
+mod text;
+
+use self::table::Table;
+use crate::{link::Sent, spool::Gauges};
 use opentelemetry::{
     KeyValue, global,
     metrics::{Counter, Gauge, Histogram},
@@ -14,6 +19,7 @@ use std::{
 };
 use wire::{
     Micros, RegionId,
+    assignment::Assignment,
     sample::{Outcome, Sample, Trigger},
 };
 
@@ -26,13 +32,16 @@ pub struct Metrics {
     delay: Histogram<f64>,
     omitted: Counter<u64>,
     offset: Gauge<f64>,
+    sent: Counter<u64>,
+    at: RegionId,
+    series: Table,
 }
 
 impl Metrics {
     /// The instruments; telemetry must be set up before, or nothing is counted.
-    pub fn new(region: &RegionId, spool: Arc<Gauges>) -> Self {
+    pub fn new(place: &RegionId, spool: Arc<Gauges>) -> Self {
         let meter = global::meter("probe");
-        let region = KeyValue::new("region", region.to_string());
+        let region = KeyValue::new("region", place.to_string());
         let (at, gauges) = (region.clone(), spool.clone());
         meter
             .u64_observable_gauge("sextant_probe_spool")
@@ -50,11 +59,16 @@ impl Metrics {
             .build();
         Self {
             region,
+            at: place.clone(),
+            series: Table::default(),
+            sent: meter
+                .u64_counter("sextant_probe_uplink")
+                .with_unit("By")
+                .with_description("Size of the batches that the collector took, as sent and before packing")
+                .build(),
             runs: meter
                 .u64_counter("sextant_probe_runs")
-                .with_description(
-                    "Runs by check, target and outcome (ok, missed, unsupported or a failure class)",
-                )
+                .with_description("Runs by outcome (ok, missed, unsupported or a failure class)")
                 .build(),
             duration: meter
                 .f64_histogram("sextant_probe_duration")
@@ -82,18 +96,35 @@ impl Metrics {
         }
     }
 
+    /// Follows an assignment.
+    pub fn assigned(&self, assignment: &Assignment) {
+        self.series.assign(assignment);
+    }
+
     /// Counts one finished or missed run.
     pub fn run(&self, sample: &Sample) {
-        let target = KeyValue::new("target", sample.target.to_string());
-        let check = KeyValue::new("check", sample.check.to_string());
+        self.series.take(sample);
         let outcome = KeyValue::new("outcome", outcome_word(sample.outcome));
-        self.runs.add(1, &[self.region.clone(), check.clone(), target.clone(), outcome]);
+        self.runs.add(1, &[self.region.clone(), outcome]);
         if sample.outcome == Outcome::Missed {
             return;
         }
-        self.duration.record(f64::from(sample.total_us) / 1e6, &[self.region.clone(), check, target]);
+        let target = KeyValue::new("target", sample.target.to_string());
+        self.duration.record(f64::from(sample.total_us) / 1e6, &[self.region.clone(), target]);
         if sample.trigger == Trigger::Schedule {
             self.delay.record(seconds(sample.schedule_delay_us()), slice::from_ref(&self.region));
+        }
+    }
+
+    /// The figures of each series in the Prometheus text format. Takes a moment when there are thousands.
+    pub fn series_text(&self) -> String {
+        text::render(&self.series.rows(), &self.at)
+    }
+
+    /// Counts a batch that the collector took.
+    pub fn sent(&self, sent: Sent) {
+        for (form, bytes) in [("sent", sent.bytes), ("plain", sent.plain_bytes)] {
+            self.sent.add(bytes as u64, &[self.region.clone(), KeyValue::new("form", form)]);
         }
     }
 
