@@ -36,6 +36,9 @@ pub struct Args {
     /// Serve /healthz, /readyz and /metrics here.
     #[arg(long, env = "SEXTANT_PROBE_LISTEN", value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
+    /// The file that says where the secrets are that checks use by name; the collector never sees it.
+    #[arg(long, env = "SEXTANT_SECRETS", value_name = "FILE")]
+    secrets: Option<PathBuf>,
 }
 
 /// Runs until SIGTERM.
@@ -58,6 +61,7 @@ pub async fn run(args: Args, format: LogFormat) -> anyhow::Result<()> {
         resolve: args.resolve,
         listen: args.listen,
         spool_bytes: args.spool_bytes,
+        secrets: args.secrets,
     };
     let app = App::build(settings, SystemClock::shared(), Random::from_os())?;
     let ended = app.run(signal::stop_requested()).await;
