@@ -7,6 +7,7 @@ use crate::{
     net::{Net, NetError},
     pacer::Pacer,
     runner::Runner,
+    secrets::{Secrets, SecretsError},
     settings::Settings,
     spool::{SharedSpool, Spool, SpoolError},
     stream::Stream,
@@ -26,6 +27,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{mpsc, watch};
+use tracing::warn;
 use url::Url;
 use wire::{assignment::Assignment, problem::Problem};
 
@@ -55,6 +57,8 @@ pub enum BuildError {
     Spool(#[from] SpoolError),
     #[error("cannot set up the network for checks")]
     Net(#[from] NetError),
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
     #[error("cannot set up the connection to the collector")]
     Client(#[source] reqwest::Error),
     #[error("cannot listen on {addr}: is the port in use, or is another address meant?")]
@@ -98,7 +102,11 @@ impl App {
         {
             return Err(BuildError::Token);
         }
-        let net = Net::new(settings.resolve.clone())?;
+        let secrets = settings.secrets.as_deref().map(Secrets::load).transpose()?.unwrap_or_default();
+        for warning in secrets.warnings() {
+            warn!("{warning}");
+        }
+        let net = Net::new(settings.resolve.clone())?.with_secrets(secrets);
         let client = runtime::tls::http_client(CONNECT).map_err(BuildError::Client)?;
         let data = &settings.data;
         // The kept assignment holds the headers of checks, which nobody else needs to read.
@@ -138,6 +146,7 @@ impl App {
         let (take, taken) = mpsc::channel(SAMPLES);
         let (order, orders) = mpsc::channel(ORDERS);
         let (assign, assigned) = watch::channel(None);
+        let secrets = net.secrets().clone();
         let runner = Runner::new(net, clock.clone(), random.clone(), metrics.clone(), take, spool.clone());
         let pacer = Pacer::new(clock.clone(), metrics.clone(), runner, orders, assign);
         let stream = Stream {
@@ -156,6 +165,8 @@ impl App {
             Some(listener) => Some(tokio::net::TcpListener::from_std(listener).map_err(RunError::Listener)?),
             None => None,
         };
+        // Beside the work: a command that hangs delays no check but those that need it.
+        tokio::spawn(async move { secrets.try_all().await });
         let tasks = Tasks::default();
         tasks.spawn(Stage::Intake, "pacer", |stop| pacer.run(kept, stop));
         tasks.spawn(Stage::Intake, "stream", |stop| stream.run(stop));

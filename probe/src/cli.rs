@@ -34,6 +34,9 @@ pub struct Args {
     /// Serve /healthz, /readyz and /metrics here.
     #[arg(long, env = "SEXTANT_PROBE_LISTEN", value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
+    /// The file that says where the secrets are that checks use by name; the collector never sees it.
+    #[arg(long, env = "SEXTANT_SECRETS", value_name = "FILE")]
+    secrets: Option<PathBuf>,
 }
 
 /// How log lines look, as an option.
@@ -94,6 +97,7 @@ pub async fn run(args: Args, format: LogFormat) -> Result<(), Error> {
         resolve: args.resolve,
         listen: args.listen,
         spool_bytes: args.spool_bytes,
+        secrets: args.secrets,
     };
     let app = App::build(settings, SystemClock::shared(), Random::from_os())?;
     let ended = app.run(signal::stop_requested()).await;
@@ -103,7 +107,8 @@ pub async fn run(args: Args, format: LogFormat) -> Result<(), Error> {
 
 fn read_token(args: &Args) -> Result<Token, Error> {
     let file = args.token_file.clone();
-    let token = fs::read_to_string(&file).map_err(|source| Error::TokenFile { file: file.clone(), source })?;
+    let token =
+        fs::read_to_string(&file).map_err(|source| Error::TokenFile { file: file.clone(), source })?;
     if token.trim().is_empty() { Err(Error::EmptyToken(file)) } else { Ok(Token::new(token)) }
 }
 

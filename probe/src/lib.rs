@@ -27,6 +27,7 @@ pub mod net;
 pub mod pacer;
 pub mod runner;
 pub mod schedule;
+pub mod secrets;
 pub mod settings;
 pub mod spool;
 pub mod stream;

@@ -25,6 +25,8 @@ pub struct Settings {
     pub listen: Option<SocketAddr>,
     /// The most disk the spool may take, bytes; when it is full, the oldest samples are lost first.
     pub spool_bytes: u64,
+    /// The file that names the secrets checks may use, and where each is; none when absent.
+    pub secrets: Option<PathBuf>,
 }
 
 /// A bearer token. Neither `Debug` nor any log shows it.

@@ -7,6 +7,7 @@ use collector::config::{self, Config};
 use probe::{
     check::{self, Trace},
     net::{Net, Override},
+    secrets::Secrets,
 };
 use runtime::random::Random;
 use std::path::PathBuf;
@@ -31,6 +32,9 @@ pub struct Args {
     /// Connect to ADDR:PORT where the check says HOST:PORT, as curl's --resolve does. Repeatable.
     #[arg(long, value_name = "HOST:PORT=ADDR:PORT")]
     resolve: Vec<Override>,
+    /// The file that says where the secrets are that checks use by name, as for `sextant probe`.
+    #[arg(long, env = "SEXTANT_SECRETS", value_name = "FILE")]
+    secrets: Option<PathBuf>,
     /// Print one JSON object a line, one for each target, instead of an explanation.
     #[arg(long)]
     json: bool,
@@ -40,7 +44,11 @@ pub struct Args {
 pub async fn run(args: &Args) -> anyhow::Result<()> {
     let config = load(&args.config)?;
     let check = find(&config, &args.name)?;
-    let net = Net::new(args.resolve.clone())?;
+    let secrets = args.secrets.as_deref().map(Secrets::load).transpose()?.unwrap_or_default();
+    for warning in secrets.warnings() {
+        eprintln!("warning: {warning}");
+    }
+    let net = Net::new(args.resolve.clone())?.with_secrets(secrets);
     let random = Random::from_os();
     let wanted = |target: &Target| args.to.as_ref().is_none_or(|only| only == target);
     let endpoints: Vec<_> = check.endpoints.iter().filter(|endpoint| wanted(&endpoint.target)).collect();

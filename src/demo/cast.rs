@@ -143,6 +143,7 @@ async fn start_probe(
         resolve,
         listen: None,
         spool_bytes: probe::settings::DEFAULT_SPOOL_BYTES,
+        secrets: None,
     };
     Ok(App::build(settings, SystemClock::shared(), random.clone())?)
 }

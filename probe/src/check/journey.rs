@@ -7,6 +7,7 @@ use super::{
     fault::Fault,
     jar::Jar,
     judge,
+    secrets::Values,
     template::Templates,
     words,
 };
@@ -26,13 +27,14 @@ const LAST_PAUSE: Duration = Duration::from_millis(500);
 pub(super) async fn run(
     check: &AssignedCheck,
     journey: &Journey,
+    secrets: &Values,
     endpoint: &Endpoint,
     net: &Net,
     trace: &Trace,
     limit: Limit,
 ) -> Measured {
     let started = Instant::now();
-    let templates = Templates::new(&trace.id(), &endpoint.target.to_string());
+    let templates = Templates::new(&trace.id(), &endpoint.target.to_string(), secrets);
     let mut traveller =
         Traveller { check, endpoint, net, trace, limit, templates, jar: Jar::default(), requests: 0 };
     let mut steps: Vec<StepResult> = Vec::new();

@@ -26,6 +26,8 @@ mod judge;
 mod outcome;
 mod prepare;
 mod record;
+mod redact;
+mod secrets;
 mod tcp;
 mod template;
 mod tls;
@@ -39,6 +41,7 @@ use crate::net::Net;
 use attempt::{Attempt, Limit};
 use outcome::{single, unsupported};
 use record::Recorder;
+use secrets::Filled;
 use std::time::Duration;
 use wire::{
     Micros,
@@ -108,8 +111,18 @@ pub const MAX_BODY: usize = 1024 * 1024;
 /// Runs one check against one endpoint now, and cuts it at the check's timeout.
 ///
 /// Never fails and never panics on what the network answers: a failure is an [`Outcome`]. The future can be
-/// dropped at any time; the connection closes with it.
+/// dropped at any time; the connection closes with it. A check whose secrets this probe does not have is
+/// `Unsupported`: that says nothing of the target.
 pub async fn run(check: &AssignedCheck, endpoint: &Endpoint, net: &Net, trace: &Trace) -> Measured {
+    match secrets::fill(check, net.secrets()).await {
+        Ok(filled) => filled.clean(measure(&filled, endpoint, net, trace).await),
+        Err(lack) => unsupported(&lack.to_string()),
+    }
+}
+
+/// Measures; the secrets are filled in, but for journeys, which fill in their templates step by step.
+async fn measure(filled: &Filled<'_>, endpoint: &Endpoint, net: &Net, trace: &Trace) -> Measured {
+    let check = &*filled.check;
     let limit = Limit::from_now(Duration::from_micros(check.timeout_us.into()));
     match &check.kind {
         CheckKind::Http(request) => {
@@ -172,6 +185,8 @@ pub async fn run(check: &AssignedCheck, endpoint: &Endpoint, net: &Net, trace: &
             let kind = words::quote(kind);
             unsupported(&format!("this probe does not know checks of kind {kind}: update it"))
         }
-        CheckKind::Journey(journey) => journey::run(check, journey, endpoint, net, trace, limit).await,
+        CheckKind::Journey(journey) => {
+            journey::run(check, journey, &filled.values, endpoint, net, trace, limit).await
+        }
     }
 }

@@ -11,6 +11,7 @@ pub use deny::denied;
 pub use pin::{BadOverride, Override};
 pub use trust::Shown;
 
+use crate::secrets::Secrets;
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 /// Why no network settings could be made. All of them need a person: do not retry.
@@ -28,6 +29,7 @@ pub enum NetError {
 #[derive(Clone)]
 pub struct Net {
     inner: Arc<Inner>,
+    secrets: Secrets,
 }
 
 struct Inner {
@@ -54,7 +56,7 @@ impl Net {
             }
         }
         let trust = trust::Trust::new(roots)?;
-        Ok(Net { inner: Arc::new(Inner { trust, pins }) })
+        Ok(Net { inner: Arc::new(Inner { trust, pins }), secrets: Secrets::default() })
     }
 
     /// A network that trusts the given certificates, for tests with servers of their own. Without any, it trusts an
@@ -68,6 +70,16 @@ impl Net {
             roots.add(nobody.self_signed(&key).expect("signs").der().clone()).expect("a certificate");
         }
         Net::trusting(resolve, roots).expect("test overrides do not contradict each other")
+    }
+
+    /// The same network with these secrets for its checks.
+    pub fn with_secrets(self, secrets: Secrets) -> Net {
+        Net { secrets, ..self }
+    }
+
+    /// What checks may use by name.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// The TLS settings of one measurement: a fresh handshake that offers the protocols `alpn`, most wanted first,

@@ -46,6 +46,7 @@ fn settings(data: &Path, collectors: &[&str]) -> Settings {
         resolve: vec![],
         listen: None,
         spool_bytes: probe::settings::DEFAULT_SPOOL_BYTES,
+        secrets: None,
     }
 }
 
