@@ -4,7 +4,7 @@
 use crate::{
     check::{self, Measured, Trace},
     metrics::{Metrics, outcome_word},
-    net::Net,
+    net::{Net, Trouble},
     schedule::{Due, Series},
     spool::SharedSpool,
 };
@@ -20,7 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, error, field::Empty, info_span};
 use wire::{
     Micros, ProbeId,
-    sample::{Connection, Evidence, Flag, Outcome, Phases, Sample},
+    sample::{Connection, Evidence, FailClass, Flag, Outcome, Phases, Sample},
 };
 
 /// The most runs at one time.
@@ -157,6 +157,9 @@ impl Shared {
         if stepped {
             flags.push(Flag::ClockStepped);
         }
+        if measured.outcome == Outcome::Fail(FailClass::Dns) && measured.resolver == Trouble::Failed {
+            flags.push(Flag::ResolverFailing);
+        }
         Taken { probe: series.probe.clone(), sample: sample(due, started, flags, measured) }
     }
 
@@ -216,6 +219,7 @@ fn missed(due: Due) -> Taken {
         connection: Connection::default(),
         hops: Vec::new(),
         addresses: Vec::new(),
+        resolver: Trouble::None,
         evidence: None,
         steps: Vec::new(),
         trace_id: None,

@@ -56,7 +56,8 @@ fn of_headers(headers: &HeaderMap) -> Vec<String> {
     secrets
 }
 
-fn is_secret(name: &str) -> bool {
+/// Whether a header of this name (lower case) holds something that is for nobody else to see.
+pub(super) fn is_secret(name: &str) -> bool {
     matches!(name, "authorization" | "proxy-authorization" | "cookie")
         || ["api-key", "apikey", "token", "secret", "password"].iter().any(|part| name.contains(part))
 }

@@ -9,9 +9,9 @@ use super::{
     judge,
     secrets::Values,
     template::Templates,
+    way::Way,
     words,
 };
-use crate::net::Net;
 use std::time::{Duration, Instant};
 use wire::{
     RegionId,
@@ -29,14 +29,14 @@ pub(super) async fn run(
     journey: &Journey,
     secrets: &Values,
     endpoint: &Endpoint,
-    net: &Net,
+    way: Way<'_>,
     trace: &Trace,
-    limit: Limit,
 ) -> Measured {
     let started = Instant::now();
+    let limit = way.limit;
     let templates = Templates::new(&trace.id(), &endpoint.target.to_string(), secrets);
     let mut traveller =
-        Traveller { check, endpoint, net, trace, limit, templates, jar: Jar::default(), requests: 0 };
+        Traveller { check, endpoint, way, trace, limit, templates, jar: Jar::default(), requests: 0 };
     let mut steps: Vec<StepResult> = Vec::new();
     let mut last = None;
     for step in &journey.steps {
@@ -77,8 +77,9 @@ pub(super) async fn run(
         bytes: last.record.bytes(),
         certificate_expires: last.record.certificate_expires,
         connection: last.record.connection,
-        hops: Vec::new(),
+        hops: last.hops,
         addresses: Vec::new(),
+        resolver: last.record.resolver,
         evidence: failure.or(slow),
         trace_id: steps.iter().any(|step| step.phases.send.is_some()).then(|| trace.id()),
         steps,
@@ -100,7 +101,7 @@ fn since(instant: Instant) -> u32 {
 struct Traveller<'a> {
     check: &'a AssignedCheck,
     endpoint: &'a Endpoint,
-    net: &'a Net,
+    way: Way<'a>,
     trace: &'a Trace,
     limit: Limit,
     templates: Templates,
@@ -179,7 +180,7 @@ impl Traveller<'_> {
             limit,
         };
         self.requests += 1;
-        let mut attempt = attempt::http(order, self.net).await;
+        let mut attempt = attempt::http(order, &self.way).await;
         if attempt.fault.is_none() {
             match judge::capture(&step.capture, &attempt.record) {
                 Ok(values) => self.templates.learn(values),
