@@ -166,6 +166,8 @@ fn plausible(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.~+/=:".contains(&b))
         && text.bytes().any(|b| b.is_ascii_alphanumeric())
         && !text.contains("://")
+        // A path has to begin with its slash in the configuration, so it cannot be a value.
+        && !text.starts_with('/')
 }
 
 /// Whether it is found by its looks alone: random enough, and no date.
@@ -251,6 +253,7 @@ mod tests {
         for good in ["abc12345", "1048577", "0b7c4b0e-5f3b-4c12-9d2e-1f2a3b4c5d6e", "c2lnbmF0dXJlQbCdEf"] {
             assert!(plausible(good) && distinctive(good), "{good}");
         }
+        assert!(!plausible("/orders/abc12345") && !plausible("https://a.example/abc12345"));
         for bad in ["2026-11-21T03:00:00Z", "pending", "48213", "12.50", "available"] {
             assert!(!distinctive(bad), "{bad}");
         }

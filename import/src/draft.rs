@@ -4,7 +4,7 @@ use crate::{
     capture::{Captures, Source},
     field, header, json, name,
     recorded::{Body, Recorded, is_json, media},
-    sensitive::{self, Secrets},
+    sensitive::{self, Secrets, random},
     text::{Piece, Text},
 };
 use base64::Engine as _;
@@ -58,7 +58,27 @@ pub(crate) fn steps(kept: &[Recorded], prefix: &str, notes: &mut Vec<String>) ->
     for note in notes.iter_mut() {
         *note = secrets.hide(note);
     }
+    silent(&steps, kept, notes);
     steps
+}
+
+/// Tells the secrets that were only found because they stand elsewhere too.
+fn silent(steps: &[Step], kept: &[Recorded], notes: &mut Vec<String>) {
+    let mut told_of = BTreeSet::new();
+    for (step, recorded) in steps.iter().zip(kept) {
+        let headers = step.headers.iter().map(|(_, text)| text);
+        let pieces = headers.chain([&step.path]).chain(&step.body).flat_map(Text::pieces);
+        for piece in pieces {
+            if let Piece::Secret(name) = piece
+                && told_of.insert(name.clone())
+                && !notes.iter().any(|note| note.starts_with(&format!("{{{{ secret.{name} }}}} stands")))
+            {
+                // By the step's name, because the address holds the value.
+                let what = format!("a cookie or password that stands in step `{}` too,", step.name);
+                notes.push(told(name, &what, recorded.url.host_str().unwrap_or_default(), ""));
+            }
+        }
+    }
 }
 
 fn by_looks(
@@ -71,7 +91,7 @@ fn by_looks(
     let piece = |span: Range<usize>| {
         let (name, new) = secrets.name(text.get(span.clone()).unwrap_or_default(), "key");
         if new {
-            notes.push(told(&name, "what looks like a key or token", recorded, ""));
+            notes.push(told(&name, "what looks like a key or token", &recorded.line(), ""));
         }
         (span, Piece::Secret(name))
     };
@@ -79,10 +99,9 @@ fn by_looks(
 }
 
 /// What a note says of a secret.
-fn told(name: &str, what: &str, recorded: &Recorded, how: &str) -> String {
+fn told(name: &str, what: &str, place: &str, how: &str) -> String {
     format!(
-        "{{{{ secret.{name} }}}} stands for {what} in {}: give the probes that run this check a secret `{name}`{how}",
-        recorded.line()
+        "{{{{ secret.{name} }}}} stands for {what} in {place}: give the probes that run this check a secret `{name}`{how}"
     )
 }
 
@@ -191,7 +210,7 @@ impl Drafter<'_> {
         let (name, new) = self.secrets.name(place.raw, place.name);
         if new && let Some(recorded) = self.kept.get(at) {
             let how = if place.raw == place.value { "" } else { ", encoded as it stands in the request" };
-            self.notes.push(told(&name, place.what, recorded, how));
+            self.notes.push(told(&name, place.what, &recorded.line(), how));
             if let Some((from, where_)) = self.from(at, place.value) {
                 self.notes.push(format!(
                     "{{{{ secret.{name} }}}} was given by {where_} of {}, from where a step cannot capture it; if it \
@@ -252,7 +271,7 @@ impl Drafter<'_> {
         }
         if new {
             let how = ", which is what `printf %s 'USER:PASSWORD' | base64` prints";
-            self.notes.push(told(&name, "user and password", recorded, how));
+            self.notes.push(told(&name, "user and password", &recorded.line(), how));
         }
         Text::with("Basic x", vec![(6..7, Piece::Secret(name))])
     }
@@ -267,6 +286,10 @@ impl Drafter<'_> {
             .collect();
         let line = lines.join("; ");
         let all = header::cookies(&line);
+        for (name, value) in all.iter().filter(|(name, value)| self.jar.contains(*name) && random(value)) {
+            // The journey has it by itself; this is only so that it is found where it stands besides.
+            self.secrets.name(value, &format!("cookie_{name}"));
+        }
         let foreign: Vec<(&str, &str)> = all
             .iter()
             .copied()

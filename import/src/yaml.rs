@@ -51,7 +51,8 @@ fn header(out: &mut String, ids: &Ids, origin: &Origin, document: bool) -> std::
 
 fn check(out: &mut String, ids: &Ids, timeout: Option<Duration>) -> std::fmt::Result {
     let timeout = timeout.unwrap_or(TIMEOUT).clamp(LEAST_TIMEOUT, MOST_TIMEOUT).as_millis();
-    let timeout = if timeout % 1000 == 0 { format!("{}s", timeout / 1000) } else { format!("{timeout}ms") };
+    let timeout =
+        if timeout.is_multiple_of(1000) { format!("{}s", timeout / 1000) } else { format!("{timeout}ms") };
     writeln!(out, "checks:\n  {}:\n    service: {}", key(&ids.check), key(&ids.service))?;
     writeln!(out, "    # Shown, and moves nobody. Make it `down` once the journey has proved itself.")?;
     writeln!(

@@ -275,3 +275,37 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_session_is_found_where_it_stands_besides() {
+    let request =
+        |method: &str, url: &str, headers: Value| json!({ "method": method, "url": url, "headers": headers });
+    let entries = json!([
+        {
+            "request": request("GET", "https://a.example/start", json!([])),
+            "response": {
+                "status": 303,
+                "headers": [
+                    { "name": "set-cookie", "value": "sid=s3ss10nMarker; Path=/" },
+                    { "name": "location", "value": "/orders/l0cat10n-99" }
+                ]
+            }
+        },
+        {
+            "request": request(
+                "GET",
+                "https://a.example/orders/l0cat10n-99?trace=s3ss10nMarker",
+                json!([{ "name": "cookie", "value": "sid=s3ss10nMarker" }])
+            ),
+            "response": { "status": 200 }
+        }
+    ]);
+    let har = json!({ "log": { "entries": entries } }).to_string();
+    let imported = import::har(har.as_bytes(), &Options::default()).expect("a journey");
+    let second = steps(&imported).remove(1);
+    assert_eq!(second["get"], "/orders/l0cat10n-99?trace={{ secret.a_cookie_sid }}");
+    assert_eq!(second.get("headers"), None, "the journey has the cookie by itself");
+    noted(&imported, "give the probes that run this check a secret `a_cookie_sid`");
+    let whole = format!("{}{:?}", imported.yaml, imported.notes);
+    assert!(!whole.contains("s3ss10nMarker"), "{whole}");
+}

@@ -2,6 +2,7 @@
 
 mod explain;
 mod import;
+mod junit;
 mod run;
 
 use crate::exit::{CONFIGURATION, Coded};

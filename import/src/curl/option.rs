@@ -172,8 +172,7 @@ pub(super) fn given(words: &[String]) -> Result<Vec<Given<'_>>, String> {
             let value = if known.takes { words.next().ok_or_else(|| lacking(known))? } else { "" };
             given.push(Given { name: known.name, class: known.class, value });
         } else {
-            let mut letters = word.char_indices().skip(1);
-            while let Some((at, letter)) = letters.next() {
+            for (at, letter) in word.char_indices().skip(1) {
                 let known = OPTIONS.iter().find(|known| known.short == Some(letter));
                 let known = known.ok_or_else(|| unknown(&format!("-{letter}")))?;
                 // `-XPOST`: the rest of the word, when there is one, is the value.
