@@ -1,7 +1,7 @@
 //! Values of answers that later requests use: what a journey captures.
 
 use crate::{
-    json, name,
+    header, json, name,
     recorded::{Answer, Recorded, is_json},
     sensitive::random,
 };
@@ -120,16 +120,17 @@ impl Captures {
 fn values(answer: &Answer, resource: &str, step: usize) -> Vec<Value> {
     let mut values = Vec::new();
     for (name, value) in &answer.headers {
-        if !NO_VALUES.contains(&name.as_str())
-            && answer.headers.iter().filter(|(other, _)| other == name).count() == 1
-        {
+        let once = answer.headers.iter().filter(|(other, _)| other == name).count() == 1;
+        if once && header::is_name(name) && !NO_VALUES.contains(&name.as_str()) {
             let (text, label) = (value.trim().to_owned(), name.clone());
             values.push(Value { text, step, source: Source::Header(name.clone()), label, name: None });
         }
     }
     let body = answer.body.as_deref().unwrap_or_default();
     if body.len() <= LONGEST_ANSWER && (is_json(&answer.media) || body.trim_start().starts_with(['{', '['])) {
-        for found in json::paths(body, MOST_OF_ONE) {
+        // A path through a name that was made up leads nowhere in the next run, and the name may be a secret.
+        let lasts = |found: &json::Found| !found.names.iter().any(|name| name.len() >= 16 && random(name));
+        for found in json::paths(body, MOST_OF_ONE).into_iter().filter(lasts) {
             let label = label(&found.names, resource);
             values.push(Value {
                 text: found.value,

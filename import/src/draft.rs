@@ -208,6 +208,10 @@ impl Drafter<'_> {
             return Piece::Capture(name);
         }
         let (name, new) = self.secrets.name(place.raw, place.name);
+        if place.raw != place.value {
+            // Elsewhere it may stand in the clear.
+            self.secrets.name(place.value, place.name);
+        }
         if new && let Some(recorded) = self.kept.get(at) {
             let how = if place.raw == place.value { "" } else { ", encoded as it stands in the request" };
             self.notes.push(told(&name, place.what, &recorded.line(), how));
@@ -331,11 +335,11 @@ impl Drafter<'_> {
     fn body(&mut self, at: usize, recorded: &Recorded, text: &str) -> Text {
         let kind = media(recorded.header("content-type").unwrap_or_default());
         let spans = if let Some(leaves) = json::leaves(text) {
+            let secret = |leaf: &json::Leaf| {
+                sensitive::is(&leaf.key, &leaf.value) || leaf.within.iter().any(|name| sensitive::holds(name))
+            };
             let mut spans = Vec::new();
-            for leaf in leaves
-                .into_iter()
-                .filter(|leaf| !leaf.value.is_empty() && sensitive::is(&leaf.key, &leaf.value))
-            {
+            for leaf in leaves.into_iter().filter(|leaf| !leaf.value.is_empty() && secret(leaf)) {
                 let raw = text.get(leaf.span.clone()).unwrap_or_default();
                 let what = format!("`{}` of the JSON body", plain(&leaf.key));
                 let piece = self.piece(at, &Place { name: &leaf.key, raw, value: &leaf.value, what: &what });

@@ -95,7 +95,7 @@ fn referer(value: &str) -> Option<String> {
 }
 
 /// Whether a text is a token as RFC 9110, 5.6.2 has it, of at most 100 bytes.
-fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     (1..=100).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }

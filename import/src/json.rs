@@ -8,6 +8,8 @@ use std::ops::Range;
 pub(crate) struct Leaf {
     /// The nearest name above it.
     pub(crate) key: String,
+    /// The names above that one.
+    pub(crate) within: Vec<String>,
     /// As JSON means it.
     pub(crate) value: String,
     /// Where it stands; for a text without its quotes.
@@ -54,7 +56,7 @@ fn scan(text: &str) -> Vec<Leaf> {
                 let value: String = serde_json::from_str(quoted).unwrap_or_default();
                 if value_next {
                     let span = start + 1..at.saturating_sub(1);
-                    leaves.push(Leaf { key: name(&open), value, span });
+                    leaves.push(leaf(&open, value, span));
                 } else if let Some((_, name)) = open.last_mut() {
                     *name = value;
                 }
@@ -65,7 +67,7 @@ fn scan(text: &str) -> Vec<Leaf> {
                     at += 1;
                 }
                 let value = text.get(start..at).unwrap_or_default().to_owned();
-                leaves.push(Leaf { key: name(&open), value, span: start..at });
+                leaves.push(leaf(&open, value, start..at));
             }
             _ => {}
         }
@@ -73,8 +75,10 @@ fn scan(text: &str) -> Vec<Leaf> {
     leaves
 }
 
-fn name(open: &[(bool, String)]) -> String {
-    open.last().map(|(_, name)| name.clone()).unwrap_or_default()
+fn leaf(open: &[(bool, String)], value: String, span: Range<usize>) -> Leaf {
+    let mut within: Vec<String> = open.iter().map(|(_, name)| name.clone()).collect();
+    let key = within.pop().unwrap_or_default();
+    Leaf { key, within, value, span }
 }
 
 /// A value of an answer and the JSONPath (RFC 9535) that leads to it.
@@ -159,6 +163,8 @@ mod tests {
                 ("f", "ü", "ü")
             ]
         );
+        let deep = super::leaves(r#"{"a": [{"b": {"c": 1}}]}"#).expect("JSON");
+        assert_eq!(deep.first().map(|leaf| leaf.within.join(".")), Some("a.a.b".to_owned()));
         assert_eq!(super::leaves("\"x\""), None);
         assert_eq!(super::leaves("{"), None);
     }

@@ -38,6 +38,9 @@ const WHOLE: [&str; 15] = [
     "pw", "xauth",
 ];
 
+/// Parts of names under which everything is a secret.
+const HOLDERS: [&str; 4] = ["credential", "secret", "password", "passphrase"];
+
 /// Names that only seem to.
 const HARMLESS: [&str; 3] = ["tokentype", "tokenexpiry", "xcsrfprotection"];
 
@@ -78,6 +81,17 @@ pub(crate) fn is(name: &str, value: &str) -> bool {
         || WHOLE.contains(&name.as_str())
         || (MAYBE.iter().any(|maybe| name == *maybe) && value.len() >= 12 && random(value))
         || (name.ends_with("key") && value.len() >= 16 && random(value))
+}
+
+/// Whether all that stands under this name in a structure is a secret.
+pub(crate) fn holds(name: &str) -> bool {
+    let name = bare(name);
+    HOLDERS.iter().any(|part| name.contains(part))
+}
+
+/// The letters and digits of a name, in lower case.
+fn bare(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// Whether a value looks as if a machine had made it up: letters and digits mixed, or a long number.

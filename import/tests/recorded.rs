@@ -309,3 +309,41 @@ fn a_session_is_found_where_it_stands_besides() {
     let whole = format!("{}{:?}", imported.yaml, imported.notes);
     assert!(!whole.contains("s3ss10nMarker"), "{whole}");
 }
+
+#[test]
+fn secrets_are_found_in_depth_and_in_any_writing() {
+    let entry = |body: &str, kind: &str, answer: Value| {
+        let data = json!({ "mimeType": kind, "text": body });
+        json!({
+            "request": { "method": "POST", "url": "https://a.example/x", "headers": [], "postData": data },
+            "response": { "status": 200, "content": { "mimeType": "application/json", "text": answer.to_string() } }
+        })
+    };
+    let entries = [
+        entry(
+            r#"{"credentials":[{"type":"pw","value":"k3ycl0ak"}],"password":"p\"ss w0rd"}"#,
+            "application/json",
+            json!({ "by": { "s3ss10nKeyMarker77": { "cart": "c4rt99887766" } } }),
+        ),
+        entry("pass=p%22ss+w0rd&cart=c4rt99887766", "application/x-www-form-urlencoded", json!({})),
+        entry("again p\"ss w0rd", "text/plain", json!({})),
+    ];
+    let har = json!({ "log": { "entries": entries } }).to_string();
+    let imported = import::har(har.as_bytes(), &Options::default()).expect("a journey");
+    let bodies: Vec<String> =
+        steps(&imported).iter().filter_map(|s| s["body"].as_str().map(str::to_owned)).collect();
+    assert_eq!(
+        bodies,
+        [
+            "{\"credentials\":[{\"type\":\"{{ secret.a_type }}\",\"value\":\"{{ secret.a_value }}\"}],\
+             \"password\":\"{{ secret.a_password }}\"}",
+            "pass={{ secret.a_pass }}&cart=c4rt99887766",
+            "again {{ secret.a_password_2 }}"
+        ]
+    );
+    let whole = format!("{}{:?}", imported.yaml, imported.notes);
+    for secret in ["k3ycl0ak", "ss w0rd", "ss+w0rd", "s3ss10nKeyMarker77"] {
+        assert!(!whole.contains(secret), "{secret} in {whole}");
+    }
+    noted(&imported, "a secret `a_password_2`");
+}

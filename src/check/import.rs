@@ -116,6 +116,8 @@ fn text(bytes: Vec<u8>) -> anyhow::Result<String> {
 mod tests {
     use super::*;
     use collector::config;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
     use wire::assignment::CheckKind;
 
     const CHROME: &[u8] = include_bytes!("../../import/tests/fixtures/chrome.har");
@@ -163,6 +165,63 @@ mod tests {
         ] {
             let steps = accepted(&journey::curl(command, &options).expect(command));
             assert_eq!(steps.first().and_then(|step| step.request.body.as_deref()), body, "{command}");
+        }
+    }
+
+    /// Texts that look like ids, texts that mean something to YAML or templates, and any others.
+    fn value() -> impl Strategy<Value = String> {
+        prop_oneof![
+            prop::sample::select(vec!["k7Qm2x9TbZ", "10485771", "/a7b7c7d7e7f7", "-x9y8z7w6v"])
+                .prop_map(str::to_owned),
+            "([{}%#'\":\\\\ \n-]|secret|null|[a-z0-9=&/]|\\PC){0,20}",
+            "[a-z]{1,5}=[A-Za-z0-9]{0,20}",
+        ]
+    }
+
+    fn headers() -> impl Strategy<Value = Value> {
+        let name = prop::sample::select(vec![
+            "Cookie",
+            "set-cookie",
+            "authorization",
+            "x-api-key",
+            "X-Y",
+            "bad name",
+            ":path",
+            "location",
+            "accept",
+        ]);
+        let pairs = prop::collection::vec((name, value()), 0..4);
+        pairs.prop_map(|pairs| {
+            pairs.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+        })
+    }
+
+    fn entry() -> impl Strategy<Value = Value> {
+        let method = prop::sample::select(vec!["GET", "POST", "PUT", "HEAD", "DELETE"]);
+        let status = prop::sample::select(vec![200, 302, 304, 404]);
+        let kind =
+            prop::sample::select(vec!["application/json", "application/x-www-form-urlencoded", "text/plain"]);
+        (method, [value(), value(), value(), value(), value()], status, kind, headers(), headers()).prop_map(
+            |(method, [path, query, body, key, found], status, kind, sent, got)| {
+                let url = format!("http://a.example/{path}?token={query}");
+                let body = if status == 200 { json!({ "k": body, "password": query }).to_string() } else { body };
+                let text = json!({ "id": found, key: [path], "true": query, "run": found }).to_string();
+                json!({
+                    "request": { "method": method, "url": url, "headers": sent, "postData": { "mimeType": kind, "text": body } },
+                    "response": { "status": status, "headers": got, "content": { "mimeType": "application/json", "text": text } }
+                })
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn the_collector_accepts_whatever_is_made(entries in prop::collection::vec(entry(), 1..5)) {
+            let har = json!({ "log": { "entries": entries } }).to_string();
+            let options = Options { document: true, all: true, ..Options::default() };
+            if let Ok(imported) = journey::har(har.as_bytes(), &options) {
+                prop_assert!(!accepted(&imported).is_empty());
+            }
         }
     }
 
