@@ -16,6 +16,8 @@ pub mod check;
 pub mod collect;
 mod complaint;
 pub mod confirm;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod health;
 pub mod kept;
 mod lines;

@@ -18,6 +18,8 @@ mod dns;
 mod evidence;
 mod exchange;
 mod fault;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod grpc;
 mod icmp;
 mod jar;

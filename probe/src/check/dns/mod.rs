@@ -5,6 +5,8 @@
 //! by TCP, the second `send` and `wait` are added to the first.
 
 mod ask;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod judge;
 mod question;
 
@@ -46,7 +48,7 @@ pub(super) async fn check(
 }
 
 /// Where to ask: the server that is named, or the endpoint's host at the port of name servers.
-fn server(dns: &Dns, url: &str) -> Result<Destination, Fault> {
+pub(super) fn server(dns: &Dns, url: &str) -> Result<Destination, Fault> {
     let Some(server) = &dns.server else {
         return Ok(Destination { port: PORT, ..Destination::or_port(&tcp::parse(url)?, PORT)? });
     };
