@@ -11,6 +11,7 @@
 //! | [`directive`] | a collector, to the probe | what validates can be scheduled and confirmed, slot by slot |
 //! | [`config`] | whoever writes the document | every problem has a place; what is accepted suits the probe |
 //! | [`spool`] | the probe's disk | a damaged folder opens, gives only what is sound, and takes more |
+//! | [`stamp`] | probes, and whoever forges them | what was decoded decodes again; extensions tile the packet |
 //! | [`dns`], [`icmp`], [`grpc`], [`certificate`] | a target | no panic; what we send is read as what it is |
 //! | [`cookie`] | a target | cookies go back to their host only, within their number |
 //! | [`judge`] | a target, and who writes the check | ends in time; captures are what the body holds |
@@ -35,10 +36,11 @@ mod parts;
 pub mod report;
 pub mod resolve;
 pub mod spool;
+pub mod stamp;
 pub mod template;
 
 /// Every target by its name, which is also that of its binary and of its folder of seeds.
-pub const TARGETS: [(&str, fn(&[u8])); 15] = [
+pub const TARGETS: [(&str, fn(&[u8])); 16] = [
     ("certificate", certificate::run),
     ("config", config::run),
     ("cookie", cookie::run),
@@ -53,5 +55,6 @@ pub const TARGETS: [(&str, fn(&[u8])); 15] = [
     ("report", report::run),
     ("resolve", resolve::run),
     ("spool", spool::run),
+    ("stamp", stamp::run),
     ("template", template::run),
 ];

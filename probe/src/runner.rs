@@ -20,7 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, error, field::Empty, info_span};
 use wire::{
     Micros, ProbeId,
-    sample::{Evidence, Flag, Outcome, Phases, Sample},
+    sample::{Connection, Evidence, Flag, Outcome, Phases, Sample},
 };
 
 /// The most runs at one time.
@@ -190,6 +190,10 @@ fn sample(due: &Due, started: Micros, flags: Vec<Flag>, measured: Measured) -> S
         served_by: measured.served_by,
         bytes: measured.bytes,
         certificate_expires: measured.certificate_expires,
+        attempt: 1,
+        connection: measured.connection,
+        hops: measured.hops,
+        addresses: measured.addresses,
         flags,
         trace_id: measured.trace_id,
         evidence: measured.evidence,
@@ -209,6 +213,9 @@ fn missed(due: Due) -> Taken {
         served_by: None,
         bytes: None,
         certificate_expires: None,
+        connection: Connection::default(),
+        hops: Vec::new(),
+        addresses: Vec::new(),
         evidence: None,
         steps: Vec::new(),
         trace_id: None,

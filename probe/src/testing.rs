@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use wire::{
     Micros,
-    assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Expect, Request, Target},
-    sample::{Outcome, Phases, Sample, Trigger},
+    assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Expect, Reach, Request, Target},
+    sample::{Connection, Outcome, Phases, Sample, Trigger},
 };
 
 /// An HTTP check against `url` as target `a`.
@@ -25,6 +25,7 @@ pub fn check(id: &str, interval_us: u32, url: &str) -> AssignedCheck {
         endpoints: vec![Endpoint { target: target("a"), url: url.into() }],
         regions: BTreeMap::new(),
         region_header: None,
+        reach: Reach::default(),
     }
 }
 
@@ -35,6 +36,7 @@ pub fn assignment(checks: Vec<AssignedCheck>) -> Assignment {
         probe: "north-1".parse().expect("an id"),
         region: "north".parse().expect("an id"),
         checks,
+        mesh: None,
     }
 }
 
@@ -59,6 +61,10 @@ pub fn sample(n: i64) -> Sample {
         served_by: None,
         bytes: None,
         certificate_expires: None,
+        attempt: 1,
+        connection: Connection::default(),
+        hops: Vec::new(),
+        addresses: Vec::new(),
         flags: vec![],
         trace_id: None,
         evidence: None,

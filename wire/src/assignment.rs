@@ -1,6 +1,6 @@
 //! What a probe shall measure: the collector derives it from the configuration, the probe keeps it on disk.
 
-use crate::{CheckId, Micros, ProbeId, RegionId, ServiceId};
+use crate::{CheckId, Micros, ProbeId, RegionId, ServiceId, mesh::MeshPlan};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -12,6 +12,9 @@ pub struct Assignment {
     pub probe: ProbeId,
     pub region: RegionId,
     pub checks: Vec<AssignedCheck>,
+    /// Its part in measuring the network between probes, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mesh: Option<MeshPlan>,
 }
 
 /// One check as one probe runs it: a series for each endpoint.
@@ -33,6 +36,66 @@ pub struct AssignedCheck {
     pub regions: BTreeMap<RegionId, String>,
     /// The response header that names the region which served a request.
     pub region_header: Option<String>,
+    /// How the endpoint is reached.
+    #[serde(default)]
+    pub reach: Reach,
+}
+
+/// How a check gets from a name to a connection. The default is what a new user's first request does.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Reach {
+    /// Which addresses of a name may be used.
+    #[serde(default)]
+    pub family: Family,
+    /// Measure every address of the name, each with a verdict of its own; the run fails when one of them fails.
+    #[serde(default)]
+    pub all_addresses: bool,
+    /// DNS servers to ask, `address:port`, in order; those of the machine when empty.
+    #[serde(default)]
+    pub resolvers: Vec<String>,
+    #[serde(default)]
+    pub tls: TlsOptions,
+    /// Keep the connection for the next run, and say so in the sample.
+    #[serde(default)]
+    pub reuse: bool,
+    /// How many redirects are followed, 0 to 10.
+    #[serde(default)]
+    pub redirects: u8,
+}
+
+/// Which addresses of a name may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// The first IPv4 address, or else the first IPv6 one.
+    #[default]
+    Any,
+    V4,
+    V6,
+}
+
+/// What is asked of a TLS handshake beyond the usual.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TlsOptions {
+    /// Certificates (PEM) to trust instead of the public ones.
+    #[serde(default)]
+    pub ca: Option<String>,
+    /// The name to ask for (SNI) and to find in the certificate; the host when absent.
+    #[serde(default)]
+    pub server_name: Option<String>,
+    /// The secrets of the probe that hold the client's certificate chain and its key, both PEM.
+    #[serde(default)]
+    pub client: Option<ClientCertificate>,
+    /// Accept any certificate. The sample says that nothing was verified.
+    #[serde(default)]
+    pub skip_verify: bool,
+}
+
+/// Names of secrets that each probe has of its own; their values never travel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientCertificate {
+    pub certificate: String,
+    pub key: String,
 }
 
 /// One address to measure.

@@ -23,8 +23,22 @@ pub struct Sample {
     pub phases: Phases,
     #[serde(default)]
     pub trigger: Trigger,
+    /// Which try this is: above 1 only for the repeated runs of a confirmation, each a sample of its own.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    pub attempt: u16,
     /// The address that was connected to.
     pub address: Option<String>,
+    /// What is known of the connection.
+    #[serde(default, skip_serializing_if = "Connection::is_empty")]
+    pub connection: Connection,
+    /// The redirects that were followed, in order; `phases`, `address` and `status` are those of the request after the
+    /// last one, and `total_us` is the sum over all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<Hop>,
+    /// One entry for each address of the name, where all of them are measured. The rest of the sample is then about
+    /// the address that decided: the first that failed, or the slowest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<AddressResult>,
     /// The HTTP status, of the last step for a journey.
     pub status: Option<u16>,
     /// The region that says it served the request, by the service's region header.
@@ -45,11 +59,98 @@ pub struct Sample {
     pub steps: Vec<StepResult>,
 }
 
+fn first() -> u16 {
+    1
+}
+
+// The signature is serde's.
+fn is_first(attempt: &u16) -> bool {
+    *attempt == 1
+}
+
 impl Sample {
     /// How late the run started, microseconds, never negative.
     pub fn schedule_delay_us(&self) -> i64 {
         self.started.since(self.scheduled).max(0)
     }
+}
+
+/// What is known of the connection that carried a run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Connection {
+    /// The protocol that was spoken: `HTTP/1.1` or `HTTP/2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// The connection was there before: it has no `dns`, `connect` and `tls` phase.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reused: bool,
+    /// Segments that the system sent again (Linux `tcpi_total_retrans`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retransmits: Option<u32>,
+    /// The least round trip that the system saw on this connection, microseconds (Linux `tcpi_min_rtt`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_rtt_us: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsFacts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lookup: Option<Lookup>,
+}
+
+impl Connection {
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        *self == Connection::default()
+    }
+}
+
+/// What a TLS handshake agreed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsFacts {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: String,
+    /// The cipher suite by its IANA name.
+    pub cipher: String,
+    /// The server stapled an OCSP response (RFC 6066, 8).
+    pub stapled: bool,
+    /// False when the check skips verification.
+    pub verified: bool,
+}
+
+/// How a name was resolved for a run: each run asks anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lookup {
+    /// The server that answered, `address:port`.
+    pub server: String,
+    /// The response code by its name (RFC 1035, RFC 6895): `NOERROR`, `NXDOMAIN`, ...
+    pub rcode: String,
+    /// The least time to live among the address records, seconds.
+    pub ttl_s: Option<u32>,
+    /// How many addresses there were.
+    pub found: u16,
+}
+
+/// A request that was answered by a redirect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hop {
+    /// Scheme, host, port and path; no query, which may hold secrets.
+    pub url: String,
+    pub status: u16,
+    pub address: Option<String>,
+    pub total_us: u32,
+    pub phases: Phases,
+}
+
+/// What one address of a name gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressResult {
+    pub address: String,
+    pub outcome: Outcome,
+    pub total_us: u32,
+    pub phases: Phases,
+    pub status: Option<u16>,
+    /// Why it failed, one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
 }
 
 /// How a run ended.
@@ -109,7 +210,7 @@ impl fmt::Display for FailClass {
 }
 
 /// Where the time went, microseconds, monotonic. A phase that did not happen is absent, never 0.
-/// The phase that failed is billed with the time it took. Redirects are not followed.
+/// The phase that failed is billed with the time it took. Each redirect that is followed has phases of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Phases {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,6 +269,12 @@ pub enum Flag {
     LateStart,
     /// The wall clock was stepped during the run.
     ClockStepped,
+    /// This machine's processors were busy: latency may be its own.
+    CpuSaturated,
+    /// The probe's own resolver failed, also for its control names: the failure is no evidence about the target.
+    ResolverFailing,
+    /// The probe reached none of its control targets either: it is blind.
+    Blind,
 }
 
 /// What is kept of a failing or slow run for a person to read. Secrets are redacted by the probe.

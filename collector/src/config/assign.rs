@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use url::Url;
 use wire::{
     ProbeId, RegionId,
-    assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Target},
+    assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Reach, Target},
 };
 
 /// The checks of one probe with everything it needs to run them; nothing for a probe that is not configured.
@@ -27,10 +27,12 @@ pub fn assignment(config: &Config, revision: i64, probe: &ProbeId) -> Option<Ass
                 endpoints: endpoints(check, service),
                 regions: elsewhere(check, service),
                 region_header: service.region_header.clone(),
+                reach: Reach::default(),
             })
         })
         .collect();
-    Some(Assignment { revision, probe: probe.clone(), region, checks })
+    // Sessions have keys, which are not the configuration's; `crate::mesh` adds them.
+    Some(Assignment { revision, probe: probe.clone(), region, checks, mesh: None })
 }
 
 /// The addresses that steps of a journey may go to; other kinds stay where they are.

@@ -45,7 +45,7 @@ use std::time::Duration;
 use wire::{
     Micros,
     assignment::{AssignedCheck, CheckKind, Endpoint},
-    sample::{Evidence, Outcome, Phases, StepResult},
+    sample::{AddressResult, Connection, Evidence, Hop, Outcome, Phases, StepResult},
 };
 
 /// The identity of a run for trace context (W3C Trace Context). Neither id may be all zeros.
@@ -89,6 +89,12 @@ pub struct Measured {
     /// When the certificate that the server showed stops being valid, trusted or not; of the last request for a
     /// journey.
     pub certificate_expires: Option<Micros>,
+    /// What is known of the connection; of the last request for a journey.
+    pub connection: Connection,
+    /// The redirects that were followed.
+    pub hops: Vec<Hop>,
+    /// One entry for each address, where all are measured.
+    pub addresses: Vec<AddressResult>,
     /// Present exactly when the run failed, was slow, or is not supported.
     pub evidence: Option<Evidence>,
     pub steps: Vec<StepResult>,

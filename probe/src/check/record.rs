@@ -11,7 +11,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
     time::Instant,
 };
-use wire::{Micros, sample::Phases};
+use wire::{
+    Micros,
+    sample::{Connection, Phases},
+};
 
 /// What a request is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,8 @@ pub(super) struct Record {
     pub(super) trailers: HeaderMap,
     /// When the certificate that the server showed stops being valid.
     pub(super) certificate_expires: Option<Micros>,
+    /// What is known of the connection.
+    pub(super) connection: Connection,
     /// What is being waited for, for the sentence when it does not come in time: "no … within 1 s".
     pub(super) awaited: Option<String>,
 }

@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 use tokio::sync::Notify;
-use wire::{ProbeId, report::Report, sample::Sample};
+use wire::{ProbeId, mesh::MeshWindow, report::Report, sample::Sample};
 
 /// What is known of the spool without waiting for the disk.
 #[derive(Debug, Default)]
@@ -43,6 +43,20 @@ impl SharedSpool {
     /// As there.
     pub async fn append(&self, probe: ProbeId, samples: Vec<Sample>) -> Result<Option<i64>, SpoolError> {
         let end = self.with(move |spool| spool.append(&probe, samples)).await;
+        self.grown.notify_one();
+        end
+    }
+
+    /// See [`Spool::append_windows`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn append_windows(
+        &self,
+        probe: ProbeId,
+        windows: Vec<MeshWindow>,
+    ) -> Result<Option<i64>, SpoolError> {
+        let end = self.with(move |spool| spool.append_windows(&probe, windows)).await;
         self.grown.notify_one();
         end
     }

@@ -19,7 +19,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
 use wire::{
-    assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Expect, Request},
+    assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Expect, Reach, Request},
     report::Report,
     sample::Sample,
 };
@@ -66,6 +66,7 @@ fn check(id: &str, interval_us: u32, url: &str) -> AssignedCheck {
         endpoints: vec![Endpoint { target: "a".parse().expect("an id"), url: url.into() }],
         regions: BTreeMap::new(),
         region_header: None,
+        reach: Reach::default(),
     }
 }
 
@@ -78,6 +79,7 @@ fn assignment(checks: Vec<AssignedCheck>) -> Assignment {
         probe: "north-1".parse().expect("an id"),
         region: "north".parse().expect("an id"),
         checks,
+        mesh: None,
     }
 }
 

@@ -13,7 +13,7 @@ use wire::{
     assignment::{Purpose, Target},
     plan::Plan,
     report::Report,
-    sample::{Evidence, FailClass, Outcome, Phases, Sample, StepResult, Trigger},
+    sample::{Connection, Evidence, FailClass, Outcome, Phases, Sample, StepResult, Trigger},
     view::{TimelineKind, VerdictState},
 };
 
@@ -171,7 +171,7 @@ impl World {
             }
             samples.push(self.public(probe));
             self.sequence += 1;
-            let report = Report { probe: probe.clone(), sequence: self.sequence, samples };
+            let report = Report { probe: probe.clone(), sequence: self.sequence, samples, mesh: Vec::new() };
             // Every probe's clock is off by its own constant; nothing may depend on it.
             let sent = self.now.plus_us(index as i64 * 3_600 * SECOND);
             self.apply(Event::Report { received: self.now, sent, report, lost: 0 });
@@ -215,7 +215,7 @@ impl World {
             })
             .collect();
         self.sequence += 1;
-        let report = Report { probe: probe.clone(), sequence: self.sequence, samples };
+        let report = Report { probe: probe.clone(), sequence: self.sequence, samples, mesh: Vec::new() };
         let sent = self.clock_of(&probe).plus_us(-seconds * SECOND);
         self.apply(Event::Report { received: self.now, sent, report, lost: 0 });
     }
@@ -336,6 +336,10 @@ fn sample(check: &str, target: Target, at: Micros) -> Sample {
         served_by: None,
         bytes: None,
         certificate_expires: None,
+        attempt: 1,
+        connection: Connection::default(),
+        hops: Vec::new(),
+        addresses: Vec::new(),
         flags: Vec::new(),
         trace_id: None,
         evidence: None,

@@ -24,7 +24,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use wire::{
-    assignment::{AssignedCheck, CheckKind, Endpoint, Request, Target},
+    assignment::{AssignedCheck, CheckKind, Endpoint, Reach, Request, Target},
     sample::{FailClass, Outcome},
 };
 
@@ -138,6 +138,7 @@ fn check(kind: CheckKind) -> AssignedCheck {
         endpoints: Vec::new(),
         regions: Default::default(),
         region_header: Some("x-region".into()),
+        reach: Reach::default(),
     }
 }
 
