@@ -12,6 +12,8 @@
 //! | [`config`] | whoever writes the document | every problem has a place; what is accepted suits the probe |
 //! | [`spool`] | the probe's disk | a damaged folder opens, gives only what is sound, and takes more |
 //! | [`stamp`] | probes, and whoever forges them | what was decoded decodes again; extensions tile the packet |
+//! | [`reflect`] | anybody, to a reflector | no answer is longer than allowed; all are counted |
+//! | [`har`], [`curl`] | a browser, by way of a person | bounded; the YAML is well-formed, with one note a line |
 //! | [`dns`], [`icmp`], [`grpc`], [`certificate`] | a target | no panic; what we send is read as what it is |
 //! | [`cookie`] | a target | cookies go back to their host only, within their number |
 //! | [`judge`] | a target, and who writes the check | ends in time; captures are what the body holds |
@@ -23,16 +25,19 @@
 pub mod certificate;
 pub mod config;
 pub mod cookie;
+pub mod curl;
 pub mod decide;
 pub mod directive;
 pub mod dns;
 pub mod event;
 pub mod evidence;
 pub mod grpc;
+pub mod har;
 pub mod icmp;
 mod json;
 pub mod judge;
 mod parts;
+pub mod reflect;
 pub mod report;
 pub mod resolve;
 pub mod spool;
@@ -40,18 +45,21 @@ pub mod stamp;
 pub mod template;
 
 /// Every target by its name, which is also that of its binary and of its folder of seeds.
-pub const TARGETS: [(&str, fn(&[u8])); 16] = [
+pub const TARGETS: [(&str, fn(&[u8])); 19] = [
     ("certificate", certificate::run),
     ("config", config::run),
     ("cookie", cookie::run),
+    ("curl", curl::run),
     ("decide", decide::run),
     ("directive", directive::run),
     ("dns", dns::run),
     ("event", event::run),
     ("evidence", evidence::run),
     ("grpc", grpc::run),
+    ("har", har::run),
     ("icmp", icmp::run),
     ("judge", judge::run),
+    ("reflect", reflect::run),
     ("report", report::run),
     ("resolve", resolve::run),
     ("spool", spool::run),

@@ -1,15 +1,15 @@
 //! `sextant check run NAME`: the probe's own engine, once, on a terminal.
 
-use super::{explain, load};
+use super::{explain, junit::Suite, load};
 use crate::exit::{CHECK_FAILED, Coded};
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use collector::config::{self, Config};
 use probe::{
     check::{self, Trace},
     net::{Net, Override},
 };
 use runtime::random::Random;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use wire::{
     CheckId,
     assignment::{AssignedCheck, Target},
@@ -34,10 +34,26 @@ pub struct Args {
     /// Print one JSON object a line, one for each target, instead of an explanation.
     #[arg(long)]
     json: bool,
+    /// Write JUnit XML to this file; `-` writes it to stdout, and the explanation to stderr.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Say that the check runs on this machine and not on its probes. It does so without this flag too.
+    #[arg(long)]
+    from_here: bool,
 }
+
+/// What stands for stdout.
+const STDOUT: &str = "-";
 
 /// Runs it.
 pub async fn run(args: &Args) -> anyhow::Result<()> {
+    let junit_on_stdout = args.junit.as_deref() == Some(Path::new(STDOUT));
+    if junit_on_stdout && args.json {
+        bail!("--json and --junit {STDOUT} both write to stdout; give --junit a file");
+    }
+    if args.from_here {
+        eprintln!("running {} from this machine", args.name);
+    }
     let config = load(&args.config)?;
     let check = find(&config, &args.name)?;
     let net = Net::new(args.resolve.clone())?;
@@ -50,15 +66,26 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         bail!("{} does not measure that target: use one of {}", args.name, targets.join(", "));
     }
     let mut failed = 0;
+    let mut suite = Suite::new(&check);
     for endpoint in &endpoints {
         let trace = Trace { trace_id: random.bytes(), span_id: random.bytes() };
         let measured = check::run(&check, endpoint, &net, &trace).await;
         failed += usize::from(measured.outcome != Outcome::Ok);
+        suite.add(endpoint, &measured);
         if args.json {
             println!("{}", explain::json(&check, endpoint, &measured));
+        } else if junit_on_stdout {
+            eprint!("{}", explain::text(&check, endpoint, &measured));
         } else {
             print!("{}", explain::text(&check, endpoint, &measured));
         }
+    }
+    match &args.junit {
+        Some(_) if junit_on_stdout => print!("{}", suite.xml()),
+        Some(path) => {
+            std::fs::write(path, suite.xml()).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        None => {}
     }
     if failed > 0 {
         let source = anyhow!("{failed} of {} targets of {} failed", endpoints.len(), args.name);
