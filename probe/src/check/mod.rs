@@ -23,6 +23,8 @@ mod each;
 mod evidence;
 mod exchange;
 mod fault;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod grpc;
 mod icmp;
 mod jar;

@@ -113,18 +113,26 @@ pub struct Direction {
     /// Packets that overtook others on this way.
     #[serde(default)]
     pub reordered: u32,
-    /// How much longer packets took than the quickest of the window (PDV, RFC 5481), median, nanoseconds.
-    /// Exact but for the drift of the clocks in a window: 0.9 ms in a minute at 15 ppm.
-    pub pdv_p50_ns: u64,
-    pub pdv_p95_ns: u64,
-    pub pdv_p99_ns: u64,
-    /// The 99.9th percentile: the usual single value of RFC 5481, section 6.5.
-    pub pdv_p999_ns: u64,
-    /// The interarrival jitter of RFC 3550, section 6.4.1, at the end of the window, nanoseconds.
-    pub jitter_ns: u64,
+    /// How evenly they arrived; absent when nothing was answered.
+    #[serde(default)]
+    pub variation: Option<Variation>,
     /// How long packets took, absent when the clocks contradict each other or nothing bounds them.
     #[serde(default)]
     pub one_way: Option<OneWay>,
+}
+
+/// How evenly the packets of one direction arrived. Exact but for the drift of the clocks in a window: 0.9 ms in a
+/// minute at 15 ppm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variation {
+    /// How much longer packets took than the quickest of the window (PDV, RFC 5481), median, nanoseconds.
+    pub p50_ns: u64,
+    pub p95_ns: u64,
+    pub p99_ns: u64,
+    /// The 99.9th percentile: the usual single value of RFC 5481, section 6.5.
+    pub p999_ns: u64,
+    /// The interarrival jitter of RFC 3550, section 6.4.1, at the end of the window, nanoseconds.
+    pub jitter_ns: u64,
 }
 
 /// The median one-way delay of a window, nanoseconds: the truth is from `lower` to `upper`.
