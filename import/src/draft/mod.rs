@@ -51,6 +51,12 @@ pub(crate) fn steps(kept: &[Recorded], prefix: &str, notes: &mut Vec<String>) ->
         *note = secrets.hide(note);
     }
     silent(&steps, kept, notes);
+    if notes.iter().any(|note| note.starts_with("{{ secret.")) {
+        notes.push(
+            "secrets are named in the file that `sextant probe --secrets` reads, and `sextant check run` too"
+                .to_owned(),
+        );
+    }
     steps
 }
 
