@@ -17,6 +17,7 @@ use crate::{
 use loss::Ledger;
 use probe::{Got, Probe};
 use std::collections::{HashMap, VecDeque};
+pub(crate) use summary::plain_window;
 use wire::{
     ProbeId, RegionId,
     mesh::{MeshSend, MeshWindow},
@@ -90,6 +91,7 @@ struct Tally {
     late: u32,
     duplicates: u32,
     reordered: u32,
+    rejected: u32,
 }
 
 /// One session.
@@ -150,6 +152,11 @@ impl Session {
         self.tally(at).not_sent += 1;
     }
 
+    /// A packet came that is no authentic answer.
+    pub fn reject(&mut self, at: Moment) {
+        self.tally(at).rejected += 1;
+    }
+
     /// The kernel says when a packet really left (T1).
     pub fn left(&mut self, sequence: u32, at: Stamp) {
         if let Some(probe) = self.probe(sequence) {
@@ -166,6 +173,7 @@ impl Session {
         let ours = answer.ssid == ssid || answer.ssid == 0;
         let Some(known) = self.probe(sequence).filter(|probe| ours && probe.said == answer.sender_sent)
         else {
+            self.reject(heard.at);
             return Hearing::Foreign;
         };
         let (duplicate, sent_at) = (known.got.is_some(), known.at);

@@ -8,6 +8,7 @@ use super::{
     probe::{Got, Probe, Use},
 };
 use crate::clock::{Discipline, Moment};
+use std::time::Duration;
 use wire::mesh::{Direction, Loss, MeshMethod, MeshWindow, OneWay, Span, Stamping, Stamps};
 
 /// Everything that is known of a window.
@@ -66,6 +67,7 @@ impl Summary<'_> {
             late: self.tally.late,
             duplicates: self.tally.duplicates,
             reordered: self.tally.reordered,
+            rejected: self.tally.rejected,
             clock_steps: self.unused(Use::Stepped),
             invalid_stamps: self.unused(Use::Invalid),
             loss: wilson(sent - answered, sent, 0),
@@ -154,5 +156,46 @@ impl Way {
         sorted.sort_unstable();
         let median = delays::quantile(&sorted, 0.5)?;
         Some(bounds::one_way(median, offset?, samples, given))
+    }
+}
+
+/// A window of a method that measures round trips only: so many requests `sent` and `not_sent`, and how long the
+/// answered ones took.
+pub(crate) fn plain_window(
+    identity: &Identity,
+    method: MeshMethod,
+    (started, ended): (Moment, Moment),
+    timeout: Duration,
+    (sent, not_sent): (u32, u32),
+    took_ns: Vec<i64>,
+) -> MeshWindow {
+    let answered = took_ns.len() as u32;
+    MeshWindow {
+        ssid: identity.ssid,
+        from: identity.from.clone(),
+        from_region: identity.from_region.clone(),
+        to: identity.to.clone(),
+        to_region: identity.to_region.clone(),
+        method,
+        started: started.instant(),
+        ended: ended.instant(),
+        timeout_us: u32::try_from(timeout.as_micros()).unwrap_or(u32::MAX),
+        sent,
+        not_sent,
+        answered,
+        late: 0,
+        duplicates: 0,
+        reordered: 0,
+        clock_steps: 0,
+        invalid_stamps: 0,
+        rejected: 0,
+        loss: wilson(sent.saturating_sub(answered), sent, 0),
+        rtt: delays::delays(took_ns),
+        forward: None,
+        reverse: None,
+        lost_somewhere: 0,
+        clock: None,
+        stamps: None,
+        ttl: None,
     }
 }

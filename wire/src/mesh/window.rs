@@ -47,6 +47,10 @@ pub struct MeshWindow {
     /// RFC 4656, section 4.1.2).
     #[serde(default)]
     pub invalid_stamps: u32,
+    /// Packets from the peer's address that were no answers to ours, or not authentic: a sign of different keys, or of
+    /// somebody who forges.
+    #[serde(default)]
+    pub rejected: u32,
     /// Packets that were not answered in time, wherever that was.
     pub loss: Loss,
     /// Round trip without the time at the reflector; absent when nothing was answered.
