@@ -31,7 +31,8 @@ pub struct MeshWindow {
     pub not_sent: u32,
     /// Packets answered in time.
     pub answered: u32,
-    /// Answers that came after `timeout_us`, by the time of their arrival. Their packets were counted as lost.
+    /// Answers that came after `timeout_us`. Their packets are counted as lost. Here and in the next counts, what
+    /// concerns a packet of a finished window is counted in the present one.
     #[serde(default)]
     pub late: u32,
     /// Answers beyond the first to the same packet.
