@@ -7,6 +7,7 @@
 mod bounds;
 mod delays;
 mod loss;
+mod order;
 mod probe;
 mod summary;
 
@@ -17,6 +18,7 @@ use crate::{
 use loss::Ledger;
 use probe::{Got, Probe};
 use std::collections::{HashMap, VecDeque};
+pub(crate) use summary::plain_window;
 use wire::{
     ProbeId, RegionId,
     mesh::{MeshSend, MeshWindow},
@@ -83,13 +85,14 @@ pub enum Hearing {
     Foreign,
 }
 
-/// Counts that belong to a window by the time of the event.
+/// Counts of a window that are not made from its packets when it is closed.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tally {
     not_sent: u32,
     late: u32,
     duplicates: u32,
     reordered: u32,
+    rejected: u32,
 }
 
 /// One session.
@@ -108,7 +111,7 @@ pub struct Session {
     by_number: HashMap<u32, u32>,
     ledger: Ledger,
     newest_answered: Option<u32>,
-    arrivals: u64,
+    arrivals: i64,
     tallies: HashMap<u64, Tally>,
     ttl: Option<u8>,
 }
@@ -150,6 +153,11 @@ impl Session {
         self.tally(at).not_sent += 1;
     }
 
+    /// A packet came that is no authentic answer.
+    pub fn reject(&mut self, at: Moment) {
+        self.tally(at).rejected += 1;
+    }
+
     /// The kernel says when a packet really left (T1).
     pub fn left(&mut self, sequence: u32, at: Stamp) {
         if let Some(probe) = self.probe(sequence) {
@@ -166,12 +174,13 @@ impl Session {
         let ours = answer.ssid == ssid || answer.ssid == 0;
         let Some(known) = self.probe(sequence).filter(|probe| ours && probe.said == answer.sender_sent)
         else {
+            self.reject(heard.at);
             return Hearing::Foreign;
         };
-        let (duplicate, sent_at) = (known.got.is_some(), known.at);
+        let (duplicate, sent_at, window) = (known.got.is_some(), known.at, known.window);
         self.follow_up(&heard);
         if heard.at.monotonic_ns - sent_at.monotonic_ns > self.settings.timeout_ns {
-            let tally = self.tally(heard.at);
+            let tally = self.tally_of(window, heard.at);
             if duplicate {
                 tally.duplicates += 1;
                 return Hearing::Duplicate;
@@ -183,13 +192,13 @@ impl Session {
         let newest = self.newest_answered.is_none_or(newer);
         let number = self.ledger.take(answer.sequence, sequence, newest && !duplicate);
         if duplicate {
-            self.tally(heard.at).duplicates += 1;
+            self.tally_of(window, heard.at).duplicates += 1;
             return Hearing::Duplicate;
         }
         if newest {
             self.newest_answered = Some(sequence);
         } else {
-            self.tally(heard.at).reordered += 1;
+            self.tally_of(window, heard.at).reordered += 1;
         }
         self.by_number.insert(answer.sequence, sequence);
         self.ttl = answer.sender_ttl.or(self.ttl);
@@ -223,6 +232,7 @@ impl Session {
             started: at(started_ns),
             ended: at(ended_ns),
             probes: self.probes.iter().filter(|p| p.window == self.open).collect(),
+            overtaken: order::overtaken(&self.probes, self.open),
             lost,
             tally,
             ttl: self.ttl,
@@ -266,6 +276,11 @@ impl Session {
         // A packet is never put into a window that was closed already.
         let since = monotonic_ns.saturating_sub(self.start_ns).max(0);
         ((since / self.settings.window_ns) as u64).max(self.open)
+    }
+
+    /// The counts of a packet's own window, or of the present one when that is closed already.
+    fn tally_of(&mut self, window: u64, at: Moment) -> &mut Tally {
+        if window >= self.open { self.tallies.entry(window).or_default() } else { self.tally(at) }
     }
 
     fn tally(&mut self, at: Moment) -> &mut Tally {

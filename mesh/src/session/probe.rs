@@ -26,7 +26,7 @@ pub(super) struct Got {
     /// The reflector's epoch and number.
     pub(super) number: (u32, i64),
     /// How many answers came before.
-    pub(super) arrival: u64,
+    pub(super) arrival: i64,
     pub(super) use_of: Use,
     /// From sending to having it, monotonic, nanoseconds.
     away_ns: i64,
@@ -76,7 +76,7 @@ impl Probe {
 }
 
 impl Got {
-    pub(super) fn new(heard: &Heard, sent: Moment, number: (u32, i64), arrival: u64, step_ns: u64) -> Self {
+    pub(super) fn new(heard: &Heard, sent: Moment, number: (u32, i64), arrival: i64, step_ns: u64) -> Self {
         let answer = &heard.answer;
         // The reflector cannot have held the packet for longer than it was away, nor for less than nothing.
         let away_ns = heard.at.monotonic_ns - sent.monotonic_ns;

@@ -5,9 +5,11 @@ use super::{
     bounds::{self, Given, Sample},
     delays,
     loss::{Where, wilson},
+    order::Overtaken,
     probe::{Got, Probe, Use},
 };
 use crate::clock::{Discipline, Moment};
+use std::time::Duration;
 use wire::mesh::{Direction, Loss, MeshMethod, MeshWindow, OneWay, Span, Stamping, Stamps};
 
 /// Everything that is known of a window.
@@ -18,6 +20,7 @@ pub(super) struct Summary<'a> {
     pub(super) ended: Moment,
     /// In the order of sending.
     pub(super) probes: Vec<&'a Probe>,
+    pub(super) overtaken: Overtaken,
     pub(super) lost: Where,
     pub(super) tally: Tally,
     pub(super) ttl: Option<u8>,
@@ -44,12 +47,17 @@ impl Summary<'_> {
         };
         let clock = bounds::clock(&samples, &given, self.local);
         let offset = clock.and_then(|clock| clock.offset);
-        let there =
-            self.way(|got| got.number.1, |sample| sample.forward_ns, |probe| u64::from(probe.sequence));
-        let back = self.way(|got| got.arrival as i64, |sample| sample.reverse_ns, |probe| number(probe));
         let Where { forward, reverse, somewhere } = self.lost;
-        let there = Way { loss: wilson(forward, sent, somewhere), ..there };
-        let back = Way { loss: wilson(reverse, sent - forward, somewhere), ..back };
+        let there = Way {
+            transit_ns: self.transits(|got| got.number, |sample| sample.forward_ns),
+            loss: wilson(forward, sent, somewhere),
+            reordered: self.overtaken.there,
+        };
+        let back = Way {
+            transit_ns: self.transits(|got| (0, got.arrival), |sample| sample.reverse_ns),
+            loss: wilson(reverse, sent - forward, somewhere),
+            reordered: self.overtaken.back,
+        };
         MeshWindow {
             ssid: self.identity.ssid,
             from: self.identity.from.clone(),
@@ -66,6 +74,7 @@ impl Summary<'_> {
             late: self.tally.late,
             duplicates: self.tally.duplicates,
             reordered: self.tally.reordered,
+            rejected: self.tally.rejected,
             clock_steps: self.unused(Use::Stepped),
             invalid_stamps: self.unused(Use::Invalid),
             loss: wilson(sent - answered, sent, 0),
@@ -79,25 +88,15 @@ impl Summary<'_> {
         }
     }
 
-    /// One way: `arrival` orders packets at its end, `departure` at its beginning.
-    fn way(
-        &self,
-        arrival: impl Fn(&Got) -> i64,
-        transit: impl Fn(&Sample) -> i64,
-        departure: impl Fn(&Probe) -> u64,
-    ) -> Way {
-        let mut answered: Vec<(i64, &Probe)> =
-            self.probes.iter().filter_map(|probe| Some((arrival(probe.got.as_ref()?), *probe))).collect();
-        answered.sort_by_key(|(arrival, _)| *arrival);
-        let (mut latest, mut reordered) = (0, 0);
-        for (_, probe) in &answered {
-            let departed = departure(probe);
-            reordered += u32::from(departed < latest);
-            latest = latest.max(departed);
-        }
-        let transit_ns =
-            answered.iter().filter_map(|(_, probe)| probe.sample()).map(|s| transit(&s)).collect();
-        Way { transit_ns, loss: wilson(0, 0, 0), reordered }
+    /// Differences of stamps of one way, in the order of arrival at its end.
+    fn transits(&self, arrival: impl Fn(&Got) -> (u32, i64), transit: impl Fn(&Sample) -> i64) -> Vec<i64> {
+        let mut good: Vec<_> = self
+            .probes
+            .iter()
+            .filter_map(|probe| Some((arrival(probe.got.as_ref()?), probe.sample()?)))
+            .collect();
+        good.sort_by_key(|(arrival, _)| *arrival);
+        good.iter().map(|(_, sample)| transit(sample)).collect()
     }
 
     fn unused(&self, why: Use) -> u32 {
@@ -134,11 +133,6 @@ impl Summary<'_> {
     }
 }
 
-/// The reflector's number, which is the order in which answers set out.
-fn number(probe: &Probe) -> u64 {
-    probe.got.as_ref().map_or(0, |got| got.number.1.unsigned_abs())
-}
-
 impl Way {
     fn direction(self, offset: Option<Span>, samples: &[Sample], given: &Given) -> Direction {
         Direction {
@@ -154,5 +148,46 @@ impl Way {
         sorted.sort_unstable();
         let median = delays::quantile(&sorted, 0.5)?;
         Some(bounds::one_way(median, offset?, samples, given))
+    }
+}
+
+/// A window of a method that measures round trips only: so many requests `sent` and `not_sent`, and how long the
+/// answered ones took.
+pub(crate) fn plain_window(
+    identity: &Identity,
+    method: MeshMethod,
+    (started, ended): (Moment, Moment),
+    timeout: Duration,
+    (sent, not_sent): (u32, u32),
+    took_ns: Vec<i64>,
+) -> MeshWindow {
+    let answered = took_ns.len() as u32;
+    MeshWindow {
+        ssid: identity.ssid,
+        from: identity.from.clone(),
+        from_region: identity.from_region.clone(),
+        to: identity.to.clone(),
+        to_region: identity.to_region.clone(),
+        method,
+        started: started.instant(),
+        ended: ended.instant(),
+        timeout_us: u32::try_from(timeout.as_micros()).unwrap_or(u32::MAX),
+        sent,
+        not_sent,
+        answered,
+        late: 0,
+        duplicates: 0,
+        reordered: 0,
+        clock_steps: 0,
+        invalid_stamps: 0,
+        rejected: 0,
+        loss: wilson(sent.saturating_sub(answered), sent, 0),
+        rtt: delays::delays(took_ns),
+        forward: None,
+        reverse: None,
+        lost_somewhere: 0,
+        clock: None,
+        stamps: None,
+        ttl: None,
     }
 }

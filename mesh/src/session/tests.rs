@@ -130,6 +130,7 @@ fn answers_that_are_not_ours_are_ignored() {
     let mut older = heard;
     older.answer.ssid = 0;
     assert_eq!(play.session.hear(older), Hearing::Answered, "a reflector that knows no numbers of sessions");
+    assert_eq!(play.close(13 * SECOND_NS).map(|window| window.rejected), Some(3));
 }
 
 #[test]

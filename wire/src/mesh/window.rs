@@ -31,7 +31,8 @@ pub struct MeshWindow {
     pub not_sent: u32,
     /// Packets answered in time.
     pub answered: u32,
-    /// Answers that came after `timeout_us`, by the time of their arrival. Their packets were counted as lost.
+    /// Answers that came after `timeout_us`. Their packets are counted as lost. Here and in the next counts, what
+    /// concerns a packet of a finished window is counted in the present one.
     #[serde(default)]
     pub late: u32,
     /// Answers beyond the first to the same packet.
@@ -47,6 +48,10 @@ pub struct MeshWindow {
     /// RFC 4656, section 4.1.2).
     #[serde(default)]
     pub invalid_stamps: u32,
+    /// Packets from the peer's address that were no answers to ours, or not authentic: a sign of different keys, or of
+    /// somebody who forges.
+    #[serde(default)]
+    pub rejected: u32,
     /// Packets that were not answered in time, wherever that was.
     pub loss: Loss,
     /// Round trip without the time at the reflector; absent when nothing was answered.
