@@ -77,6 +77,8 @@ fn dns() {
         rcode: "NOERROR".to_owned(),
         answers: Vec::new(),
         authentic: false,
+        authoritative: false,
+        ttl: None,
     };
     assert_eq!(kind("dns: {name: www.example.com.}"), CheckKind::Dns(least.clone()));
     let whole = Dns {

@@ -6,6 +6,7 @@ mod host;
 mod journey;
 mod kind;
 mod probes;
+mod reach;
 mod receivers;
 mod regions;
 mod request;
