@@ -5,6 +5,7 @@ mod assigned;
 mod broken;
 mod examples;
 mod kinds;
+mod reach;
 mod robust;
 mod warned;
 
