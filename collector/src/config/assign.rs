@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use url::Url;
 use wire::{
     ProbeId, RegionId,
-    assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Reach, Target},
+    assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Target},
 };
 
 /// The checks of one probe with everything it needs to run them; nothing for a probe that is not configured.
@@ -27,7 +27,7 @@ pub fn assignment(config: &Config, revision: i64, probe: &ProbeId) -> Option<Ass
                 endpoints: endpoints(check, service),
                 regions: elsewhere(check, service),
                 region_header: service.region_header.clone(),
-                reach: Reach::default(),
+                reach: check.reach.clone(),
             })
         })
         .collect();

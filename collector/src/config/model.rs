@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 use wire::{
     CheckId, ProbeId, ReceiverId, RegionId, ServiceId,
-    assignment::{CheckKind, Target},
+    assignment::{CheckKind, Reach, Target},
     view::Automation,
 };
 
@@ -108,6 +108,8 @@ pub struct Check {
     /// A successful run that takes longer is slow.
     pub budget: Option<Duration>,
     pub impact: Impact,
+    /// How its endpoints are reached.
+    pub reach: Reach,
 }
 
 impl Check {

@@ -122,8 +122,7 @@ pub(super) async fn addresses(
         Err(failure) => {
             record.connection.lookup = failure.lookup;
             record.resolver = failure.trouble;
-            let class = if failure.unaskable { FailClass::Request } else { FailClass::Dns };
-            Err(Fault::new(class, failure.summary))
+            Err(Fault::new(FailClass::Dns, failure.summary))
         }
     })
 }

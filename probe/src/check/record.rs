@@ -253,7 +253,10 @@ impl Recorder {
         let now = Instant::now();
         let ended_in = watch.current;
         watch.enter(None, now);
-        let total_us = micros(now.saturating_duration_since(watch.started));
+        // A fork that never went on ended with the lookup.
+        let idle = ended_in.is_none() && watch.mark_us > 0;
+        let total_us =
+            if idle { watch.mark_us } else { micros(now.saturating_duration_since(watch.started)) };
         watch.ask_system();
         watch.socket = None;
         Record { total_us, ended_in, stopped: Some(now), ..std::mem::take(&mut watch.record) }
