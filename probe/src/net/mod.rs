@@ -5,14 +5,24 @@
 
 mod deny;
 mod pin;
+mod pinned_certificate;
+mod settings;
 mod trust;
 
 pub use deny::denied;
 pub use pin::{BadOverride, Override};
-pub use trust::Shown;
+pub(crate) use settings::ClientSecrets;
+pub use trust::{Seen, Shown};
 
 use crate::secrets::Secrets;
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use runtime::lock::lock;
+use rustls::pki_types::ServerName;
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+use wire::assignment::{TlsOptions, TlsVersion};
 
 /// Why no network settings could be made. All of them need a person: do not retry.
 #[derive(Debug, thiserror::Error)]
@@ -30,10 +40,14 @@ pub enum NetError {
 pub struct Net {
     inner: Arc<Inner>,
     secrets: Secrets,
+    /// How handshakes are made: as usual, or as one check says.
+    trust: Arc<trust::Trust>,
+    least_version: Option<TlsVersion>,
 }
 
 struct Inner {
-    trust: trust::Trust,
+    roots: Arc<rustls::RootCertStore>,
+    ready: Mutex<settings::Ready>,
     pins: HashMap<(String, u16), SocketAddr>,
 }
 
@@ -55,8 +69,10 @@ impl Net {
                 return Err(NetError::Twice { host, port });
             }
         }
-        let trust = trust::Trust::new(roots)?;
-        Ok(Net { inner: Arc::new(Inner { trust, pins }), secrets: Secrets::default() })
+        let roots = Arc::new(roots);
+        let trust = Arc::new(trust::Trust::new(roots.clone())?);
+        let inner = Inner { roots, ready: Mutex::default(), pins };
+        Ok(Net { inner: Arc::new(inner), secrets: Secrets::default(), trust, least_version: None })
     }
 
     /// A network that trusts the given certificates, for tests with servers of their own. Without any, it trusts an
@@ -82,10 +98,43 @@ impl Net {
         &self.secrets
     }
 
+    /// The same network with handshakes as a check wants them. Certificates and keys are read once and then kept.
+    ///
+    /// # Errors
+    /// A sentence that says which part of the options cannot be used.
+    pub(crate) fn with_tls(
+        &self,
+        options: &TlsOptions,
+        client: Option<ClientSecrets>,
+    ) -> Result<Net, String> {
+        let trust = lock(&self.inner.ready).get(options, client, &self.inner.roots)?;
+        Ok(Net { trust, least_version: options.least_version, ..self.clone() })
+    }
+
     /// The TLS settings of one measurement: a fresh handshake that offers the protocols `alpn`, most wanted first,
-    /// and tells `shown` of the server's certificate, also when it is refused.
-    pub fn tls(&self, alpn: &[&str], shown: Shown) -> Arc<rustls::ClientConfig> {
-        self.inner.trust.handshake(alpn, shown)
+    /// and tells `seen` of what the server showed, also when it is refused.
+    pub fn tls(&self, alpn: &[&str], seen: Seen) -> Arc<rustls::ClientConfig> {
+        self.trust.handshake(alpn, seen)
+    }
+
+    /// Whether certificates are verified.
+    pub fn verifies(&self) -> bool {
+        self.trust.verifies()
+    }
+
+    /// The name to ask for in place of the host (SNI), and to find in the certificate.
+    pub fn server_name(&self) -> Option<ServerName<'static>> {
+        self.trust.server_name.clone()
+    }
+
+    /// Whether servers that ask for the client's certificate get one.
+    pub fn has_client_certificate(&self) -> bool {
+        self.trust.has_client_certificate()
+    }
+
+    /// The oldest version of TLS that is good enough.
+    pub fn least_version(&self) -> Option<TlsVersion> {
+        self.least_version
     }
 
     /// The address that an [`Override`] gives to this host and port. `host` as [`url::Host`] prints it.

@@ -74,13 +74,16 @@ fn check(at: &At<'_>, context: &Context<'_>, vantages: &Vantages) -> Option<Chec
     let timeout =
         fields.or("timeout", default, |at| at.duration(Duration::from_millis(10)..=LONGEST_TIMEOUT));
     let budget = fields.maybe("slower_than", |at| budget(at, timeout));
-    let kind = kind::read(&fields, known.and_then(|known| known.regions.as_ref()), timeout);
+    let measure = kind::read(&fields, known.and_then(|known| known.regions.as_ref()), timeout);
     let from = from(fields.get("from"), context, vantages);
     let to = to(fields.get("to"), known);
     let impact = impact(&fields);
+    let kind::Measure { kind, tls, port } = measure?;
     Some(Check {
         service: service?.0.clone(),
-        kind: kind?,
+        kind,
+        tls,
+        port,
         from: from?,
         to: to?,
         interval: interval?,

@@ -1,7 +1,7 @@
 //! `dns`: one question to one server, and what it must answer.
 
-use super::message;
-use crate::config::{node::Value, read::At, validate::host};
+use super::{boolean, message};
+use crate::config::{read::At, validate::host};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use wire::assignment::{Dns, RecordType};
 
@@ -56,13 +56,6 @@ pub fn read(at: &At<'_>) -> Option<Dns> {
         answers: answers?,
         authentic: authentic?,
     })
-}
-
-fn boolean(at: &At<'_>) -> Option<bool> {
-    match at.value() {
-        Value::Bool(value) => Some(*value),
-        _ => at.expected("`true` or `false`"),
-    }
 }
 
 fn answers(at: &At<'_>, record: Option<RecordType>) -> Option<Vec<String>> {
