@@ -132,6 +132,12 @@ impl Net {
         self.trust.has_client_certificate()
     }
 
+    /// Whether two networks share one set of settings for handshakes.
+    #[cfg(test)]
+    pub(crate) fn shakes_hands_like(&self, other: &Net) -> bool {
+        Arc::ptr_eq(&self.trust, &other.trust)
+    }
+
     /// The oldest version of TLS that is good enough.
     pub fn least_version(&self) -> Option<TlsVersion> {
         self.least_version
