@@ -55,6 +55,13 @@ pub fn text(check: &AssignedCheck, endpoint: &Endpoint, measured: &Measured) -> 
     if let Some(expires) = &measured.certificate_expires {
         let _ = writeln!(text, "  valid to  {expires}");
     }
+    if let Some(tls) = &measured.connection.tls {
+        let stapled = if tls.stapled { ", OCSP response stapled" } else { "" };
+        let _ = writeln!(text, "  tls       {}, {}{stapled}", tls.version, tls.cipher);
+        if !tls.verified {
+            let _ = writeln!(text, "  WARNING   the certificate was NOT verified (skip_verify: true)");
+        }
+    }
     if measured.phases != Phases::default() {
         let _ = writeln!(text, "  phases    {}", phases(&measured.phases));
     }
@@ -172,6 +179,7 @@ pub fn json(check: &AssignedCheck, endpoint: &Endpoint, measured: &Measured) -> 
         "status": measured.status,
         "served_by": measured.served_by,
         "bytes": measured.bytes,
+        "tls": measured.connection.tls,
         "certificate_expires": measured.certificate_expires.map(|at| at.to_string()),
         "trace_id": measured.trace_id,
         "evidence": measured.evidence,

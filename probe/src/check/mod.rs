@@ -26,17 +26,20 @@ mod fault;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod grpc;
+mod handshake;
 mod icmp;
 mod jar;
 mod journey;
 mod judge;
 mod keep;
+mod opening;
 mod outcome;
 mod prepare;
 mod record;
 mod redact;
 mod redirect;
 mod secrets;
+mod starttls;
 mod tcp;
 mod template;
 mod tls;
@@ -131,10 +134,16 @@ pub const MAX_BODY: usize = 1024 * 1024;
 /// dropped at any time; the connection closes with it. A check whose secrets this probe does not have is
 /// `Unsupported`: that says nothing of the target.
 pub async fn run(check: &AssignedCheck, endpoint: &Endpoint, net: &Net, trace: &Trace) -> Measured {
-    match secrets::fill(check, net.secrets()).await {
-        Ok(filled) => filled.clean(measure(&filled, endpoint, net, trace).await),
-        Err(lack) => unsupported(&lack.to_string()),
-    }
+    let filled = match secrets::fill(check, net.secrets()).await {
+        Ok(filled) => filled,
+        Err(lack) => return unsupported(&lack.to_string()),
+    };
+    let own = match filled.net(net) {
+        Ok(own) => own,
+        Err(why) => return unsupported(&why),
+    };
+    let net = own.as_ref().unwrap_or(net);
+    filled.clean(measure(&filled, endpoint, net, trace).await)
 }
 
 /// Measures; the secrets are filled in, but for journeys, which fill in their templates step by step.

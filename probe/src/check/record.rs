@@ -70,8 +70,12 @@ pub(super) struct Record {
     pub(super) truncated: bool,
     /// Fields behind the body (RFC 9110, 6.5).
     pub(super) trailers: HeaderMap,
-    /// When the certificate that the server showed stops being valid.
+    /// When the first certificate of the chain that the server showed stops being valid.
     pub(super) certificate_expires: Option<Micros>,
+    /// The issuer whose certificate is the first to expire; the server's own when absent.
+    pub(super) expires_first: Option<String>,
+    /// The server asked for the client's certificate in the handshake.
+    pub(super) client_certificate_wanted: bool,
     /// What is known of the connection.
     pub(super) connection: Connection,
     /// Whose fault it was that a name was not resolved.

@@ -111,14 +111,18 @@ fn check(at: &At<'_>, context: &Context<'_>, vantages: &Vantages) -> Option<(Che
     let timeout =
         fields.or("timeout", default, |at| at.duration(Duration::from_millis(10)..=LONGEST_TIMEOUT));
     let budget = fields.maybe("slower_than", |at| budget(at, timeout));
-    let kind = kind::read(&fields, known.and_then(|known| known.regions.as_ref()), timeout);
+    let measure = kind::read(&fields, known.and_then(|known| known.regions.as_ref()), timeout);
     let from = from(fields.get("from"), context, vantages);
     let to = to(fields.get("to"), known);
     let impact = impact(&fields);
-    let reach = reach::read(&fields, kind.as_ref(), to.as_deref(), known)?;
+    let kind = measure.as_ref().map(|measure| &measure.kind);
+    let reach = reach::read(&fields, kind, to.as_deref(), known)?;
+    let kind::Measure { kind, tls, port } = measure?;
     let check = Check {
         service: service?.0.clone(),
-        kind: kind?,
+        kind,
+        tls,
+        port,
         from: from?,
         to: to?,
         interval: interval?,

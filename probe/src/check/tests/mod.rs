@@ -16,6 +16,7 @@ mod secrets;
 mod tcp;
 mod tls;
 mod tls_check;
+mod tls_matrix;
 mod websocket;
 
 use super::{Measured, Trace, run};

@@ -1,6 +1,6 @@
 //! `dns`: one question to one server, and what it must answer.
 
-use super::message;
+use super::{boolean, message};
 use crate::config::{
     node::Value,
     read::{At, Fields},
@@ -113,13 +113,6 @@ fn ttl(at: &At<'_>) -> Option<Ttl> {
             None
         }
         _ => Some(Ttl { least_s, most_s }),
-    }
-}
-
-fn boolean(at: &At<'_>) -> Option<bool> {
-    match at.value() {
-        Value::Bool(value) => Some(*value),
-        _ => at.expected("`true` or `false`"),
     }
 }
 
