@@ -2,7 +2,7 @@
 
 use crate::exit::{Coded, REFUSED};
 use anyhow::{Context, bail};
-use probe::{App, RunError, Settings, Token, net::Override};
+use probe::{App, RunError, Settings, Token, net::Override, selfcheck::Control};
 use runtime::{
     clock::SystemClock,
     random::Random,
@@ -36,6 +36,13 @@ pub struct Args {
     /// Serve /healthz, /readyz and /metrics here.
     #[arg(long, env = "SEXTANT_PROBE_LISTEN", value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
+    /// A place that has nothing to do with what is measured: when neither it nor the collector can be reached, this
+    /// probe is blind and its failures do not count. Repeatable; at least one, best two or three.
+    #[arg(long, env = "SEXTANT_CONTROL", value_delimiter = ',', value_name = "URL|HOST:PORT")]
+    control: Vec<Control>,
+    /// The most runs at one time. Otherwise the limit of open files and the memory say.
+    #[arg(long, env = "SEXTANT_RUNS_MOST", value_name = "RUNS")]
+    runs_most: Option<usize>,
 }
 
 /// Runs until SIGTERM.
@@ -58,6 +65,8 @@ pub async fn run(args: Args, format: LogFormat) -> anyhow::Result<()> {
         resolve: args.resolve,
         listen: args.listen,
         spool_bytes: args.spool_bytes,
+        control: args.control,
+        runs_most: args.runs_most,
     };
     let app = App::build(settings, SystemClock::shared(), Random::from_os())?;
     let ended = app.run(signal::stop_requested()).await;

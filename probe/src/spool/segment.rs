@@ -24,7 +24,7 @@ const HEAD: usize = 8;
 /// The number of samples, before the JSON.
 const COUNT: usize = 4;
 /// A report that is larger than this as JSON is split, bytes.
-const SPLIT: usize = MAX_BATCH_BYTES / 4;
+pub const SPLIT: usize = MAX_BATCH_BYTES / 4;
 /// The largest body that is written, bytes; one sample alone must fit into a batch.
 const BODY_MOST: usize = MAX_BATCH_BYTES - 4096;
 

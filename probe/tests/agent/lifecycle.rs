@@ -6,7 +6,7 @@ use probe::BuildError;
 use target::Target;
 use wire::{
     problem::Problem,
-    sample::{Outcome, Trigger},
+    sample::{Flag, Outcome, Trigger},
 };
 
 fn build(settings: Settings) -> Result<App, BuildError> {
@@ -129,4 +129,84 @@ async fn tells_whether_it_is_ready() {
     target.more(1).await;
     assert_eq!(get("/readyz").await.status(), 200);
     probe.stop().await;
+}
+
+#[tokio::test]
+async fn a_blind_probe_says_so_and_its_failures_are_flagged() {
+    let (target, data) = (Target::start().await, folder());
+    let mut collector = Collector::start(assignment(vec![check("home", 100_000, &target.url())]));
+    let listen = Some("127.0.0.1:0".parse().expect("an address"));
+    let control = vec!["nowhere.invalid:443".parse().expect("a control target")];
+    let app =
+        build(Settings { listen, control, ..settings(data.path(), &[&collector.url()]) }).expect("built");
+    let ready = format!("http://{}/readyz", app.listen_addr().expect("bound"));
+    let probe = Probe::run(app);
+    let until = async |part: &str| {
+        let says = async {
+            while !reqwest::get(&ready).await.expect("an answer").text().await.expect("a text").contains(part)
+            {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        soon(says).await;
+    };
+    // The collector is a control target too: while it answers, a failure is the target's.
+    target.set(|shown| shown.status = axum::http::StatusCode::INTERNAL_SERVER_ERROR);
+    let unflagged = |shown: &collector::Shown| {
+        let reports = shown.reports();
+        samples(&reports).iter().any(|s| s.outcome.is_fail() && s.flags.is_empty())
+    };
+    collector.when(unflagged, |_| ()).await;
+    until("ready").await;
+    collector.die();
+    until("neither of the control targets has answered").await;
+    target.more(2).await;
+    target.set(|shown| shown.status = axum::http::StatusCode::OK);
+    target.more(2).await;
+    collector.revive().await;
+    until("ready: revision").await;
+    let came = target.came();
+    let reports = collector.when(|shown| shown.samples() > came, |shown| shown.reports()).await;
+    probe.stop().await;
+    let flagged = |sample: &&&Sample| sample.flags.contains(&Flag::Blind);
+    let all = samples(&reports);
+    assert!(all.iter().filter(flagged).count() >= 2);
+    assert!(all.iter().filter(flagged).all(|sample| sample.outcome.is_fail()), "a success is a success");
+}
+
+#[tokio::test]
+async fn a_disk_that_refuses_costs_nothing_but_safety_and_may_come_back() {
+    let (target, data) = (Target::start().await, folder());
+    let collector = Collector::start(assignment(vec![check("home", 100_000, &target.url())]));
+    // What stands where the spool should be is as good as a full disk, and needs no privileges to make.
+    let spool = data.path().join("spool");
+    std::fs::write(&spool, "in the way").expect("written");
+    let listen = Some("127.0.0.1:0".parse().expect("an address"));
+    let app = build(Settings { listen, ..settings(data.path(), &[&collector.url()]) }).expect("it starts");
+    let ready = format!("http://{}/readyz", app.listen_addr().expect("bound"));
+    let probe = Probe::run(app);
+    let says = async || reqwest::get(&ready).await.expect("an answer").text().await.expect("a text");
+    collector.when(|shown| shown.samples() >= 3, |_| ()).await;
+    let said = says().await;
+    assert!(said.starts_with("ready") && said.contains("samples are held in memory"), "{said}");
+
+    std::fs::remove_file(&spool).expect("removed");
+    let recovered = async {
+        while says().await.contains("warning: samples") {
+            target.more(1).await;
+        }
+    };
+    soon(recovered).await;
+    // From here on they survive the process.
+    collector.mood(Mood::Busy);
+    target.more(5).await;
+    probe.stop().await;
+    assert!(spool.is_dir());
+    let came = target.came();
+    collector.mood(Mood::Takes);
+    let probe = Probe::start(settings(data.path(), &[&collector.url()]));
+    let reports = collector.when(|shown| shown.samples() > came, |shown| shown.reports()).await;
+    probe.stop().await;
+    let ok = samples(&reports).iter().filter(|sample| sample.outcome == Outcome::Ok).count();
+    assert!(ok >= came, "{ok} of {came} runs arrived");
 }

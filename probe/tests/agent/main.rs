@@ -46,6 +46,8 @@ fn settings(data: &Path, collectors: &[&str]) -> Settings {
         resolve: vec![],
         listen: None,
         spool_bytes: probe::settings::DEFAULT_SPOOL_BYTES,
+        control: vec![],
+        runs_most: None,
     }
 }
 
