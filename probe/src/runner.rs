@@ -130,7 +130,9 @@ impl Shared {
             check = %series.check.id,
             target = %series.endpoint.target,
             outcome = Empty,
-            otel.kind = "client",
+            otel.kind = "internal",
+            otel.status_code = Empty,
+            error.type = Empty,
             user_agent.synthetic.type = "test",
         );
         // Where spans are exported, the request carries this span's own id, so that a trace that begins here goes
@@ -154,6 +156,10 @@ impl Shared {
             return taken;
         };
         span.record("outcome", outcome_word(measured.outcome));
+        if let Outcome::Fail(class) = measured.outcome {
+            span.record("error.type", class.to_string());
+            span.record("otel.status_code", "ERROR");
+        }
         let timeout_us = series.check.timeout_us;
         let mut flags = self.condition.flags(begin, measured.outcome, measured.slow, timeout_us);
         if started.since(scheduled) > late_us(series) {

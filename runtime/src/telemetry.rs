@@ -110,6 +110,9 @@ pub fn init(role: &'static str, format: LogFormat) -> Result<Guard, Error> {
         .with(spans)
         .try_init()
         .map_err(Error::Twice)?;
+    if traces.is_some() {
+        crate::trace::begin_export();
+    }
     Ok(Guard { traces, metrics })
 }
 

@@ -7,6 +7,7 @@ use super::{
     judge,
     prepare::{Prepared, prepare},
     record::{Record, Recorder},
+    span::RequestSpan,
     words,
 };
 use crate::net::Net;
@@ -41,6 +42,7 @@ pub(super) struct Order<'a> {
     pub(super) region_header: Option<&'a str>,
     /// Sends and keeps cookies.
     pub(super) jar: Option<&'a mut Jar>,
+    /// What to send where the request has no span of its own.
     pub(super) traceparent: String,
     pub(super) limit: Limit,
 }
@@ -55,9 +57,17 @@ pub(super) struct Attempt {
     pub(super) served_by: Option<String>,
 }
 
-/// Sends a request and judges the answer.
+/// Sends a request and judges the answer, in a span of its own where traces are exported.
 pub(super) async fn http(order: Order<'_>, net: &Net) -> Attempt {
+    let span = RequestSpan::begin(order.request);
+    let attempt = request(order, net, &span).await;
+    span.end(&attempt);
+    attempt
+}
+
+async fn request(order: Order<'_>, net: &Net, span: &RequestSpan) -> Attempt {
     let Order { request, base, region_header, mut jar, traceparent, limit } = order;
+    let traceparent = span.traceparent().unwrap_or(traceparent);
     let recorder = Recorder::start();
     let prepared = prepare(request, base, &traceparent, |url| jar.as_ref().and_then(|jar| jar.header(url)));
     let prepared: Prepared = match prepared {
@@ -68,6 +78,7 @@ pub(super) async fn http(order: Order<'_>, net: &Net) -> Attempt {
         }
     };
     let mut secrets = evidence::secrets(&prepared);
+    span.prepared(&prepared, &secrets);
     let (record, fault) = cut(limit, &recorder, exchange::exchange(&prepared, net, &recorder)).await;
     if let Some(jar) = &mut jar {
         jar.keep(&prepared.url, &record.headers);

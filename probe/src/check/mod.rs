@@ -26,6 +26,7 @@ mod judge;
 mod outcome;
 mod prepare;
 mod record;
+mod span;
 mod tcp;
 mod template;
 mod tls;

@@ -6,6 +6,7 @@ mod lifecycle;
 mod measuring;
 mod orders;
 mod target;
+mod traces;
 
 use collector::Collector;
 use probe::{App, RunError, Settings, Token};
