@@ -5,9 +5,6 @@ use std::process::ExitCode;
 
 /// The configuration is wrong.
 pub const CONFIGURATION: u8 = 3;
-/// The collector refused the probe's token or region.
-pub const REFUSED: u8 = 4;
-
 /// An end with a code of its own. Its message has been printed, or is the inner error's.
 #[derive(Debug, thiserror::Error)]
 #[error("{source}")]
@@ -26,17 +23,6 @@ pub fn code(done: anyhow::Result<()>) -> ExitCode {
         Ok(Coded { code, source }) => (code, source),
         Err(error) => (1, error),
     };
-    eprintln!("sextant: {error}");
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        // Some libraries repeat their cause in their own message.
-        if !said.contains(&text) {
-            eprintln!("  because: {text}");
-        }
-        said = text;
-        cause = error.source();
-    }
+    runtime::exit::tell("sextant", &*error);
     ExitCode::from(code)
 }

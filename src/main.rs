@@ -10,8 +10,8 @@ mod probe;
 mod secret;
 mod version;
 
+use ::probe::cli::LogStyle;
 use clap::{Parser, Subcommand};
-use runtime::telemetry::LogFormat;
 use std::process::ExitCode;
 
 /// Multi-region synthetic monitoring that steers traffic around trouble, and proves it.
@@ -27,12 +27,6 @@ struct Cli {
     log_format: LogStyle,
     #[command(subcommand)]
     command: Command,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum LogStyle {
-    Human,
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,10 +46,7 @@ enum Command {
 fn main() -> ExitCode {
     runtime::tls::install();
     let cli = Cli::parse();
-    let format = match cli.log_format {
-        LogStyle::Human => LogFormat::Human,
-        LogStyle::Json => LogFormat::Json,
-    };
+    let format = cli.log_format.into();
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = match threads {
         Err(error) => Err(anyhow::Error::new(error).context("cannot start worker threads")),

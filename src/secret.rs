@@ -17,6 +17,8 @@ enum Kind {
     Token,
     /// A webhook key for a receiver, to stdout.
     Webhook,
+    /// The key of the probes' mesh, to stdout.
+    Mesh,
 }
 
 /// Prints it.
@@ -29,6 +31,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             println!("{token}");
         }
         Kind::Webhook => println!("{}", webhook(&random)),
+        Kind::Mesh => println!("{}", mesh(&random)),
     }
     Ok(())
 }
@@ -42,4 +45,9 @@ pub fn token(random: &Random) -> String {
 /// A Standard Webhooks key of 256 random bits.
 pub fn webhook(random: &Random) -> String {
     format!("whsec_{}", STANDARD.encode(random.bytes::<32>()))
+}
+
+/// A key of the mesh of 256 random bits.
+pub fn mesh(random: &Random) -> String {
+    format!("mesh_{}", STANDARD.encode(random.bytes::<32>()))
 }

@@ -9,6 +9,7 @@ use crate::{
     fold::Fold,
     hub::Hub,
     ingest::{self, Writer, auth::Tokens},
+    mesh,
     metrics::Metrics,
     retention, store,
     store::Store,
@@ -85,6 +86,7 @@ pub struct App {
     pub tokens: Arc<Tokens>,
     pub writer: Writer,
     pub hub: Hub,
+    pub mesh: Arc<mesh::Plans>,
     pub board: Board,
     pub clock: SharedClock,
     pub metrics: Metrics,
@@ -122,7 +124,7 @@ impl Collector {
         }
         let config = Arc::new(config);
         let client = Receivers::client()?;
-        let (tokens, receivers) = secrets(&config, client)?;
+        let (tokens, receivers, mesh) = secrets(&config, client)?;
         let lock = lock_folder(&settings.data)?;
         let listener = TcpListener::bind(settings.listen)
             .await
@@ -186,7 +188,19 @@ impl Collector {
 
         let closing = tasks.stopping(Stage::Intake);
         let tokens = Arc::new(tokens);
-        let app = App { config, revision, store, tokens, writer, hub, board, clock, metrics, closing };
+        let app = App {
+            config,
+            revision,
+            store,
+            tokens,
+            writer,
+            hub,
+            mesh: Arc::new(mesh),
+            board,
+            clock,
+            metrics,
+            closing,
+        };
         Ok(Collector { app, tasks, listener, address, lab: settings.lab, _lock: lock })
     }
 
@@ -239,7 +253,7 @@ fn routes(app: App, lab: Option<Arc<dyn web::Lab>>) -> Router {
 }
 
 /// Reads all secrets, and tells of all that are missing at once.
-fn secrets(config: &Config, client: reqwest::Client) -> Result<(Tokens, Receivers), BuildError> {
+fn secrets(config: &Config, client: reqwest::Client) -> Result<(Tokens, Receivers, mesh::Plans), BuildError> {
     let mut problems = Vec::new();
     let tokens = Tokens::read(config).map_err(|found| {
         problems.extend(found.into_iter().map(|(id, problem)| format!("  probe {id}: {problem}")));
@@ -247,8 +261,9 @@ fn secrets(config: &Config, client: reqwest::Client) -> Result<(Tokens, Receiver
     let receivers = Receivers::read(config, client).map_err(|found| {
         problems.extend(found.into_iter().map(|(id, problem)| format!("  receiver {id}: {problem}")));
     });
-    match (tokens, receivers) {
-        (Ok(tokens), Ok(receivers)) => Ok((tokens, receivers)),
+    let mesh = mesh::Plans::read(config).map_err(|problem| problems.push(format!("  mesh: {problem}")));
+    match (tokens, receivers, mesh) {
+        (Ok(tokens), Ok(receivers), Ok(mesh)) => Ok((tokens, receivers, mesh)),
         _ => Err(BuildError::Secrets(problems)),
     }
 }

@@ -18,12 +18,14 @@ use runtime::clock::SharedClock;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 use tokio::sync::{Mutex, watch};
 use wire::{
     Micros, ProbeId, RegionId, ServiceId,
     assignment::Target,
     instant::us,
+    mesh::MeshWindow,
     plan::FULL,
     sample::Outcome,
     view::{
@@ -36,6 +38,9 @@ use wire::{
 const TIMELINE: i64 = 100;
 /// The observed shares are of public requests from this long ago until now, microseconds.
 const OBSERVED_US: i64 = 15_000_000;
+
+/// What a window takes from its end until it is here: the last answer is waited for, then the report is on its way.
+const MESH_SLACK: Duration = Duration::from_secs(15);
 
 /// Why there is nothing to show: a sentence that says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -137,8 +142,17 @@ impl Board {
             regions: self.regions(),
             services,
             probes,
+            mesh: self.mesh(now).await?,
             timeline: self.store.timeline(i64::MAX, TIMELINE).await?,
         })
+    }
+
+    /// The mesh as of now: windows that ended a little more than two windows ago are still the newest there can be.
+    async fn mesh(&self, now: Micros) -> Result<Vec<MeshWindow>, crate::store::Error> {
+        match &self.config.mesh {
+            Some(mesh) => self.store.mesh(now.minus(3 * mesh.window + MESH_SLACK)).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     fn regions(&self) -> Vec<RegionView> {

@@ -20,6 +20,7 @@ pub mod deliver;
 pub mod fold;
 pub mod hub;
 pub mod ingest;
+pub mod mesh;
 pub mod metrics;
 pub mod retention;
 pub mod secret;

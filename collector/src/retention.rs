@@ -1,4 +1,5 @@
-//! Keeps the database bounded: old log entries that were folded, and old timeline entries.
+//! Keeps the database bounded: old log entries that were folded, old timeline entries, old windows of
+//! the mesh.
 
 use crate::store::Store;
 use runtime::clock::SharedClock;
@@ -10,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 const LOG: Duration = Duration::from_secs(48 * 3600);
 /// How long the timeline is kept.
 const TIMELINE: Duration = Duration::from_secs(400 * 24 * 3600);
+/// How long the windows of the mesh are kept.
+const MESH: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How often a pass is made.
 const EVERY: Duration = Duration::from_secs(600);
 
@@ -24,7 +27,8 @@ pub async fn run(store: Store, clock: SharedClock, stop: CancellationToken) {
         let now = clock.now();
         let log = store.expire_log(now.minus(LOG)).await;
         let timeline = store.expire_timeline(now.minus(TIMELINE)).await;
-        for (what, result) in [("log", log), ("timeline", timeline)] {
+        let mesh = store.expire_mesh(now.minus(MESH)).await;
+        for (what, result) in [("log", log), ("timeline", timeline), ("mesh", mesh)] {
             match result {
                 Ok(0) => {}
                 Ok(count) => tracing::info!(what, count, "old entries deleted"),

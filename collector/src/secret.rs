@@ -20,6 +20,11 @@ pub enum Error {
          `sextant secret webhook` makes one"
     )]
     NotAWebhookSecret(String),
+    #[error(
+        "{0} does not hold a key of the mesh: it must be `mesh_` and the base64 of 32 to 64 random bytes; `sextant \
+         secret mesh` makes one"
+    )]
+    NotAMeshKey(String),
 }
 
 fn read_file(path: &PathBuf) -> Result<String, Error> {
@@ -30,6 +35,14 @@ fn read_file(path: &PathBuf) -> Result<String, Error> {
 fn read_env(name: &str) -> Result<String, Error> {
     let text = env::var(name).map_err(|_| Error::Env(name.to_owned()))?;
     not_empty(text, || name.to_owned())
+}
+
+/// A secret, and where it is.
+fn read_source(source: &SecretSource) -> Result<(String, String), Error> {
+    Ok(match source {
+        SecretSource::File(path) => (read_file(path)?, path.display().to_string()),
+        SecretSource::Env(name) => (read_env(name)?, name.clone()),
+    })
 }
 
 fn not_empty(text: String, place: impl FnOnce() -> String) -> Result<String, Error> {
@@ -86,10 +99,7 @@ impl WebhookKey {
     /// # Errors
     /// When it cannot be read or is not a webhook secret.
     pub fn read(source: &SecretSource) -> Result<Self, Error> {
-        let (text, place) = match source {
-            SecretSource::File(path) => (read_file(path)?, path.display().to_string()),
-            SecretSource::Env(name) => (read_env(name)?, name.clone()),
-        };
+        let (text, place) = read_source(source)?;
         Self::parse(&text).ok_or(Error::NotAWebhookSecret(place))
     }
 
@@ -108,6 +118,38 @@ impl WebhookKey {
 impl fmt::Debug for WebhookKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("WebhookKey(…)")
+    }
+}
+
+/// What the keys of all sessions of the mesh are derived from.
+#[derive(Clone)]
+pub struct MeshSecret(Vec<u8>);
+
+impl MeshSecret {
+    /// Reads the secret that a source names.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not a key of the mesh.
+    pub fn read(source: &SecretSource) -> Result<Self, Error> {
+        let (text, place) = read_source(source)?;
+        Self::parse(&text).ok_or(Error::NotAMeshKey(place))
+    }
+
+    /// `mesh_` and base64 of 32 to 64 bytes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = STANDARD.decode(text.strip_prefix("mesh_")?).ok()?;
+        (32..=64).contains(&bytes.len()).then_some(Self(bytes))
+    }
+
+    /// The raw key.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for MeshSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MeshSecret(…)")
     }
 }
 

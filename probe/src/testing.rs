@@ -36,6 +36,7 @@ pub fn assignment(checks: Vec<AssignedCheck>) -> Assignment {
         probe: "north-1".parse().expect("an id"),
         region: "north".parse().expect("an id"),
         checks,
+        mesh: None,
     }
 }
 

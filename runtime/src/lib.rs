@@ -7,6 +7,7 @@
 
 pub mod backoff;
 pub mod clock;
+pub mod exit;
 pub mod lock;
 pub mod random;
 pub mod signal;

@@ -1,6 +1,6 @@
 //! What a probe shall measure: the collector derives it from the configuration, the probe keeps it on disk.
 
-use crate::{CheckId, Micros, ProbeId, RegionId, ServiceId};
+use crate::{CheckId, Micros, ProbeId, RegionId, ServiceId, mesh::MeshPlan};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -12,6 +12,9 @@ pub struct Assignment {
     pub probe: ProbeId,
     pub region: RegionId,
     pub checks: Vec<AssignedCheck>,
+    /// Its part in measuring the network between probes, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mesh: Option<MeshPlan>,
 }
 
 /// One check as one probe runs it: a series for each endpoint.

@@ -6,12 +6,14 @@
 //!
 //! Read in the order of the data: [`assignment`] (what a probe shall measure), [`sample`] (what it saw),
 //! [`report`] (how samples travel), [`plan`] (where users shall go), [`event`] (how receivers are told),
-//! [`view`] (what people and the REST API read) and [`problem`] (how a refusal looks).
+//! [`view`] (what people and the REST API read) and [`problem`] (how a refusal looks). Beside them stands [`mesh`]
+//! (latency between probes).
 
 pub mod assignment;
 pub mod event;
 pub mod id;
 pub mod instant;
+pub mod mesh;
 pub mod plan;
 pub mod problem;
 pub mod report;

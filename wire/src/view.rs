@@ -5,6 +5,7 @@ use crate::{
     CheckId, Micros, ProbeId, ReceiverId, RegionId, ServiceId,
     assignment::Target,
     instant::rfc3339,
+    mesh::MeshWindow,
     plan::Plan,
     sample::{Flag, Outcome, Phases},
 };
@@ -25,6 +26,9 @@ pub struct Overview {
     pub regions: Vec<RegionView>,
     pub services: Vec<ServiceView>,
     pub probes: Vec<ProbeView>,
+    /// The newest window of each session of the mesh and method, as far as it is not too old; empty without a mesh.
+    #[serde(default)]
+    pub mesh: Vec<MeshWindow>,
     /// Newest first, at most 100.
     pub timeline: Vec<TimelineEntry>,
 }

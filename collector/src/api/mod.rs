@@ -4,6 +4,7 @@
 //! integers with their unit in the name; clients must ignore fields that they do not know.
 
 mod health;
+mod mesh;
 mod overview;
 mod plans;
 mod problem;
@@ -35,6 +36,8 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/services/{service}/plan", get(plans::current))
         .route("/api/v1/services/{service}/plans", get(plans::list))
         .route("/api/v1/services/{service}/series", get(series::list))
+        .route("/api/v1/mesh", get(mesh::list))
+        .route("/api/v1/mesh/{probe}/{other}", get(mesh::between))
         .route("/api/v1/timeline", get(timeline::list))
         .route("/api/{*rest}", any(problem::no_such_route))
         // for whoever runs it

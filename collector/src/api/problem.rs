@@ -9,7 +9,7 @@ use axum::{
 };
 use http::request::Parts;
 use serde::de::DeserializeOwned;
-use wire::{RegionId, ServiceId, problem::Problem};
+use wire::{ProbeId, RegionId, ServiceId, problem::Problem};
 
 /// A refusal on its way out.
 #[derive(Debug)]
@@ -29,6 +29,13 @@ impl Rejected {
         let known: Vec<String> = known.map(String::from).collect();
         let detail = format!("{id:?} is not configured; the services are: {}", known.join(", "));
         Rejected::new(404, "unknown-service", "There is no such service", detail)
+    }
+
+    /// No such probe.
+    pub fn no_probe(id: &str, known: impl Iterator<Item = ProbeId>) -> Rejected {
+        let known: Vec<String> = known.map(String::from).collect();
+        let detail = format!("there is no probe {id:?}; the probes are: {}", known.join(", "));
+        Rejected::new(404, "unknown-probe", "There is no such probe", detail)
     }
 
     /// No such region of a service.

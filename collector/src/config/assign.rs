@@ -31,7 +31,8 @@ pub fn assignment(config: &Config, revision: i64, probe: &ProbeId) -> Option<Ass
             })
         })
         .collect();
-    Some(Assignment { revision, probe: probe.clone(), region, checks })
+    // Sessions have keys, which are not the configuration's; `crate::mesh` adds them.
+    Some(Assignment { revision, probe: probe.clone(), region, checks, mesh: None })
 }
 
 /// The addresses that steps of a journey may go to; other kinds stay where they are.

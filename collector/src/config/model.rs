@@ -1,7 +1,7 @@
 //! The validated configuration: what the rest of the collector works with. Every id that is referred to exists,
 //! every number is in range; `validate` makes sure of it.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 use wire::{
     CheckId, ProbeId, ReceiverId, RegionId, ServiceId,
     assignment::{CheckKind, Target},
@@ -17,6 +17,8 @@ pub struct Config {
     pub checks: BTreeMap<CheckId, Check>,
     pub receivers: BTreeMap<ReceiverId, Receiver>,
     pub steering: Steering,
+    /// The probes' measurements of each other; none when not configured.
+    pub mesh: Option<Mesh>,
 }
 
 /// Where users and servers are.
@@ -35,6 +37,28 @@ pub struct Probe {
     /// The region's id when not configured.
     pub failure_domain: String,
     pub token: TokenSource,
+    /// Its part in the mesh, if it has one.
+    pub mesh: Option<MeshSeat>,
+}
+
+/// How the probes measure the network between each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mesh {
+    /// What the keys of all sessions are derived from.
+    pub key: SecretSource,
+    /// Time between two packets of a session. Default 100 ms.
+    pub every: Duration,
+    /// What one result is about. Default 60 s.
+    pub window: Duration,
+}
+
+/// Where a probe takes part in the mesh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeshSeat {
+    /// `host:port` where others reach it (UDP, and TCP for the fall-back); nobody can when absent, and it only sends.
+    pub address: Option<String>,
+    /// Where it listens; present with `address`.
+    pub listen: Option<SocketAddr>,
 }
 
 /// How a probe's token is recognised. Only its SHA-256 is ever kept in memory.
@@ -112,7 +136,7 @@ pub struct Receiver {
     pub secret: SecretSource,
 }
 
-/// Where a webhook secret (`whsec_` and base64) is read from when the collector starts.
+/// Where a secret is read from when the collector starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
     File(PathBuf),

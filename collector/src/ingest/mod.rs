@@ -15,7 +15,7 @@ use axum::{Json, body::Body, extract::State};
 use http::HeaderMap;
 use wire::{
     Micros,
-    report::{Accepted, Batch, MAX_REPORTS, MAX_SAMPLES},
+    report::{Accepted, Batch, MAX_REPORTS, MAX_SAMPLES, MAX_WINDOWS},
 };
 
 /// `POST /api/v1/reports`
@@ -73,6 +73,16 @@ fn check(caller: &Caller, batch: &Batch) -> Result<(), Rejected> {
             return refuse(format!(
                 "{} samples in a report; send at most {MAX_SAMPLES}",
                 report.samples.len()
+            ));
+        }
+        if report.mesh.len() > MAX_WINDOWS {
+            let count = report.mesh.len();
+            return refuse(format!("{count} windows of the mesh in a report; send at most {MAX_WINDOWS}"));
+        }
+        if let Some(window) = report.mesh.iter().find(|window| window.from != caller.probe) {
+            return refuse(format!(
+                "a window says that {} sent it; a probe reports what it sent",
+                window.from
             ));
         }
         // Samples of checks that are not this probe's (any more) may still be under way from its spool. They are kept

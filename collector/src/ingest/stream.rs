@@ -49,11 +49,12 @@ pub async fn stream(
     if let Some(region) = belief.region.filter(|region| region != caller.region.as_str()) {
         return Err(wrong_region(&app, &caller, &region));
     }
-    let Some(assignment) = config::assignment(&app.config, app.revision, &caller.probe) else {
+    let Some(mut assignment) = config::assignment(&app.config, app.revision, &caller.probe) else {
         // Tokens are read from the same configuration, so this cannot happen; if it does, say so.
         let detail = format!("{} is not in revision {}", caller.probe, app.revision);
         return Err(Rejected::new(404, "unknown-probe", "There is no such probe", detail));
     };
+    assignment.mesh = app.mesh.of(&caller.probe);
     tracing::info!(probe = %caller.probe, revision = app.revision, "probe listens");
     let (lines, received) = mpsc::channel(LINES);
     tokio::spawn(feed(app, caller.probe, assignment, lines));

@@ -49,7 +49,11 @@ macro_rules! append {
             .bind(text(&entry.event))
             .execute(&mut *$tx)
             .await?;
-            stored.push(done.rows_affected() == 1);
+            let new = done.rows_affected() == 1;
+            if new {
+                crate::store::mesh::keep!($tx, &entry.event);
+            }
+            stored.push(new);
         }
         stored
     }};

@@ -8,6 +8,7 @@ mod decision;
 mod delivery;
 mod lease;
 mod log;
+mod mesh;
 mod revision;
 mod timeline;
 

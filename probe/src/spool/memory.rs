@@ -3,13 +3,12 @@
 //! Their numbers are far above those of reports on disk, which begin at the wall clock's microseconds: a disk that
 //! comes back goes on with its own numbers, and no number is ever used twice.
 
-use super::segment::SPLIT;
+use super::segment::{BODY_MOST, SPLIT};
 use std::collections::VecDeque;
 use tracing::{error, warn};
 use wire::{
-    Micros, ProbeId,
+    Micros,
     report::{MAX_SAMPLES, Report},
-    sample::Sample,
 };
 
 /// The most that is held, bytes of JSON: about ten minutes of fifty samples a second. When it is full, the oldest are
@@ -41,10 +40,11 @@ impl Memory {
         sequence >= BASE
     }
 
-    /// Holds samples as one report, or as several when they are many or large.
-    pub fn append(&mut self, probe: &ProbeId, samples: &[Sample], now: Micros) {
+    /// Holds what a report carries, its samples in several when they are many or large. The report's own number counts
+    /// for nothing.
+    pub fn append(&mut self, report: Report, now: Micros) {
         self.next = self.next.max(BASE.saturating_add(now.0));
-        samples.chunks(MAX_SAMPLES).for_each(|chunk| self.hold(probe, chunk));
+        self.hold(report);
         while self.bytes > BYTES_MOST
             && let Some(oldest) = self.pop()
         {
@@ -53,24 +53,26 @@ impl Memory {
         }
     }
 
-    fn hold(&mut self, probe: &ProbeId, samples: &[Sample]) {
-        let report = Report { probe: probe.clone(), sequence: self.next, samples: samples.to_vec() };
+    fn hold(&mut self, mut report: Report) {
+        report.sequence = self.next;
+        let count = report.samples.len();
         let json = serde_json::to_vec(&report).expect("our own types serialise to JSON");
-        if json.len() > SPLIT {
-            if let [_] = samples {
-                error!(bytes = json.len(), "a sample is too large to be sent and lost");
-                self.lost += 1;
-                return;
-            }
-            let (first, second) = samples.split_at(samples.len() / 2);
-            self.hold(probe, first);
-            self.hold(probe, second);
+        if count > MAX_SAMPLES || (json.len() > SPLIT && count > 1) {
+            let second = report.samples.split_off(count / 2);
+            let probe = report.probe.clone();
+            self.hold(report);
+            self.hold(Report { probe, sequence: 0, samples: second, mesh: Vec::new() });
+            return;
+        }
+        if json.len() > BODY_MOST {
+            error!(bytes = json.len(), "a report is too large to be sent and lost");
+            self.lost += count as u64;
             return;
         }
         self.next += 1;
         self.bytes += json.len();
-        self.samples += samples.len() as u64;
-        self.reports.push_back(Held { sequence: report.sequence, samples: samples.len(), json });
+        self.samples += count as u64;
+        self.reports.push_back(Held { sequence: report.sequence, samples: count, json });
     }
 
     /// The oldest reports: at most `max_reports` and `max_bytes` of JSON, unless the first alone has more.
@@ -136,12 +138,12 @@ impl Memory {
 mod tests {
     use super::*;
     use crate::testing::sample;
-    use wire::sample::Evidence;
+    use wire::sample::{Evidence, Sample};
 
     const NOW: Micros = Micros(1_795_000_000_000_000);
 
-    fn probe() -> ProbeId {
-        "north-1".parse().expect("an id")
+    fn report(samples: Vec<Sample>) -> Report {
+        Report { probe: "north-1".parse().expect("an id"), sequence: 0, samples, mesh: Vec::new() }
     }
 
     fn marks(reports: &[Report]) -> Vec<i64> {
@@ -151,7 +153,7 @@ mod tests {
     #[test]
     fn hands_out_in_order_until_it_is_told_that_it_is_done() {
         let mut memory = Memory::default();
-        (0..3).for_each(|n| memory.append(&probe(), &[sample(n), sample(n + 10)], NOW));
+        (0..3).for_each(|n| memory.append(report(vec![sample(n), sample(n + 10)]), NOW));
         let reports = memory.peek(2, usize::MAX);
         assert_eq!(marks(&reports), [0, 10, 1, 11]);
         assert_eq!(marks(&memory.peek(9, 1)), [0, 10], "the first comes whatever its size");
@@ -167,10 +169,10 @@ mod tests {
     #[test]
     fn a_number_is_not_used_twice_though_the_clock_goes_back() {
         let mut memory = Memory::default();
-        memory.append(&probe(), &[sample(1)], NOW);
+        memory.append(report(vec![sample(1)]), NOW);
         let first = memory.peek(1, 1)[0].sequence;
         memory.commit(first);
-        memory.append(&probe(), &[sample(2)], Micros(1));
+        memory.append(report(vec![sample(2)]), Micros(1));
         assert_eq!(memory.peek(1, 1)[0].sequence, first + 1);
     }
 
@@ -182,16 +184,16 @@ mod tests {
         };
         let mut memory = Memory::default();
         for n in 0..200 {
-            memory.append(&probe(), &[large(n)], NOW);
+            memory.append(report(vec![large(n)]), NOW);
         }
         assert!(memory.bytes <= BYTES_MOST && memory.lost() > 20);
         let reports = memory.peek(usize::MAX, usize::MAX);
         let kept = marks(&reports);
         assert_eq!(kept, (memory.lost() as i64..200).collect::<Vec<_>>());
         // Many large samples are several reports, none larger than a batch takes.
-        let many: Vec<Sample> = (0..40).map(large).collect();
+        let many = (0..40).map(large).collect();
         let mut memory = Memory::default();
-        memory.append(&probe(), &many, NOW);
+        memory.append(report(many), NOW);
         assert_eq!(marks(&memory.peek(usize::MAX, usize::MAX)), (0..40).collect::<Vec<_>>());
         assert!(memory.reports.len() > 1 && memory.reports.iter().all(|held| held.json.len() <= SPLIT));
     }

@@ -32,10 +32,13 @@ use std::{
 use tracing::{error, warn};
 use wire::{
     Micros, ProbeId,
+    mesh::MeshWindow,
     report::{MAX_SAMPLES, Report},
     sample::Sample,
 };
 
+/// The most windows in one report; each has about 2 KB, so a report stays far below what a batch may have.
+const WINDOWS: usize = 100;
 /// A segment that has grown to this is not written to any more, bytes.
 const SEGMENT_BYTES: u64 = 1 << 20;
 /// How many numbers are passed over after damage, when the clock does not say more.
@@ -119,12 +122,43 @@ impl Spool {
     /// # Errors
     /// When the disk refuses; nothing of the call counts as written then.
     pub fn append(&mut self, probe: &ProbeId, samples: Vec<Sample>) -> Result<Option<i64>, SpoolError> {
+        let report = |sequence, samples: &[Sample]| Report {
+            probe: probe.clone(),
+            sequence,
+            samples: samples.to_vec(),
+            mesh: Vec::new(),
+        };
+        self.append_as(samples.chunks(MAX_SAMPLES), report)
+    }
+
+    /// Writes windows of the mesh, as [`Spool::append`] does with samples.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn append_windows(
+        &mut self,
+        probe: &ProbeId,
+        windows: Vec<MeshWindow>,
+    ) -> Result<Option<i64>, SpoolError> {
+        let report = |sequence, windows: &[MeshWindow]| Report {
+            probe: probe.clone(),
+            sequence,
+            samples: Vec::new(),
+            mesh: windows.to_vec(),
+        };
+        self.append_as(windows.chunks(WINDOWS), report)
+    }
+
+    fn append_as<'a, T: 'a>(
+        &mut self,
+        chunks: impl Iterator<Item = &'a [T]>,
+        report: impl Fn(i64, &[T]) -> Report,
+    ) -> Result<Option<i64>, SpoolError> {
         let mut encoded = Vec::new();
         let mut records = Vec::new();
         let mut next = self.next;
-        for chunk in samples.chunks(MAX_SAMPLES) {
-            let report = Report { probe: probe.clone(), sequence: next, samples: chunk.to_vec() };
-            next = segment::encode(report, &mut encoded, &mut records);
+        for chunk in chunks {
+            next = segment::encode(report(next, chunk), &mut encoded, &mut records);
         }
         if records.is_empty() {
             return Ok(None);

@@ -26,7 +26,7 @@ const COUNT: usize = 4;
 /// A report that is larger than this as JSON is split, bytes.
 pub const SPLIT: usize = MAX_BATCH_BYTES / 4;
 /// The largest body that is written, bytes; one sample alone must fit into a batch.
-const BODY_MOST: usize = MAX_BATCH_BYTES - 4096;
+pub const BODY_MOST: usize = MAX_BATCH_BYTES - 4096;
 
 /// Where a record is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,10 +188,10 @@ pub fn encode(report: Report, out: &mut Vec<u8>, records: &mut Vec<Record>) -> i
     let json =
         serde_json::to_vec(&report).expect("reports have no maps with odd keys, so they are always JSON");
     if json.len() > SPLIT && report.samples.len() > 1 {
-        let Report { probe, sequence, mut samples } = report;
+        let Report { probe, sequence, mut samples, mesh } = report;
         let second = samples.split_off(samples.len() / 2);
-        let next = encode(Report { probe: probe.clone(), sequence, samples }, out, records);
-        return encode(Report { probe, sequence: next, samples: second }, out, records);
+        let next = encode(Report { probe: probe.clone(), sequence, samples, mesh }, out, records);
+        return encode(Report { probe, sequence: next, samples: second, mesh: Vec::new() }, out, records);
     }
     if COUNT + json.len() > BODY_MOST {
         // Checks cut their evidence short, so this is a mistake of ours; it must not block the others.

@@ -13,7 +13,7 @@ use std::{
     },
 };
 use tokio::sync::Notify;
-use wire::{ProbeId, report::Report, sample::Sample};
+use wire::{ProbeId, mesh::MeshWindow, report::Report, sample::Sample};
 
 /// What is known of the spool without waiting for the disk.
 #[derive(Debug, Default)]
@@ -61,7 +61,16 @@ impl SharedSpool {
 
     /// Keeps samples, see [`Spool::append`]; in memory while the disk refuses.
     pub async fn append(&self, probe: ProbeId, samples: Vec<Sample>) {
-        self.with(move |store| store.append(&probe, samples)).await;
+        self.keep(Report { probe, sequence: 0, samples, mesh: Vec::new() }).await;
+    }
+
+    /// Keeps windows of the mesh, see [`Spool::append_windows`]; in memory while the disk refuses.
+    pub async fn append_windows(&self, probe: ProbeId, mesh: Vec<MeshWindow>) {
+        self.keep(Report { probe, sequence: 0, samples: Vec::new(), mesh }).await;
+    }
+
+    async fn keep(&self, report: Report) {
+        self.with(move |store| store.append(report)).await;
         self.grown.notify_one();
     }
 

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tracing::{error, info};
-use wire::{ProbeId, report::Report, sample::Sample};
+use wire::report::Report;
 
 /// How long the disk is left alone after it refused.
 const RETRY: Duration = Duration::from_secs(1);
@@ -64,25 +64,32 @@ impl Store {
         Ok(store)
     }
 
-    /// Keeps samples: on disk, where they survive a power failure when this returns, or else in memory.
-    pub fn append(&mut self, probe: &ProbeId, samples: Vec<Sample>) {
+    /// Keeps what a report carries: on disk, where it survives a power failure when this returns, or else in memory.
+    /// The report's own number counts for nothing.
+    pub fn append(&mut self, report: Report) {
         let due = self.trouble.as_ref().is_none_or(|(_, since)| since.elapsed() >= RETRY);
         if due {
-            match self.to_disk(probe, &samples) {
+            match self.to_disk(&report) {
                 Ok(()) => return self.settled(),
                 Err(error) => self.refused(&error),
             }
         }
-        self.memory.append(probe, &samples, self.clock.now());
+        self.memory.append(report, self.clock.now());
     }
 
-    fn to_disk(&mut self, probe: &ProbeId, samples: &[Sample]) -> Result<(), SpoolError> {
+    fn to_disk(&mut self, report: &Report) -> Result<(), SpoolError> {
         if let Disk::Shut { folder, cap } = &self.disk {
             self.disk = Disk::Open(Box::new(Spool::open(folder, *cap, self.clock.now())?));
         }
         let Disk::Open(spool) = &mut self.disk else { unreachable!("opened above") };
         spool.note_lost(self.memory.take_lost());
-        spool.append(probe, samples.to_vec()).map(|_| ())
+        if !report.samples.is_empty() {
+            spool.append(&report.probe, report.samples.clone())?;
+        }
+        if !report.mesh.is_empty() {
+            spool.append_windows(&report.probe, report.mesh.clone())?;
+        }
+        Ok(())
     }
 
     fn refused(&mut self, error: &SpoolError) {

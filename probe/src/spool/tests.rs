@@ -295,7 +295,7 @@ proptest! {
                 Step::Restart => Vec::new(),
                 Step::Crash(share) => {
                     let (mut bytes, mut records) = (Vec::new(), Vec::new());
-                    let torn = Report { probe: probe(), sequence: spool.next, samples: vec![sample(-1)] };
+                    let torn = Report { probe: probe(), sequence: spool.next, samples: vec![sample(-1)], mesh: Vec::new() };
                     segment::encode(torn, &mut bytes, &mut records);
                     bytes.truncate(bytes.len() * usize::from(share) / 256);
                     bytes

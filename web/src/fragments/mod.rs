@@ -5,6 +5,7 @@ mod chain;
 mod demo;
 mod headline;
 mod map;
+mod mesh;
 mod plan;
 mod probes;
 mod services;
@@ -73,6 +74,7 @@ pub fn render(
         part("plan", &plan::Plans::new(overview, clock))?,
         part("timeline", &timeline::Timeline::new(overview, clock))?,
         part("probes", &probes::Probes::new(overview, clock))?,
+        part("mesh", &mesh::Mesh::new(overview, clock))?,
     ];
     if let Some(panel) = panel {
         parts.push(part("demo", &demo::Demo::new(panel, clock))?);

@@ -62,6 +62,7 @@ pub fn overview(now: Micros, world: World) -> Overview {
             })
             .collect(),
         services: vec![service(now, world, &stage)],
+        mesh: Vec::new(),
         probes: REGIONS
             .iter()
             .enumerate()

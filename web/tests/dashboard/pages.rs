@@ -26,7 +26,7 @@ async fn a_healthy_world_reads_as_such_without_a_script() {
     ] {
         assert!(page.text.contains(expected), "{expected}");
     }
-    for id in ["headline", "map", "services", "plan", "timeline", "probes"] {
+    for id in ["headline", "map", "services", "plan", "timeline", "probes", "mesh"] {
         assert!(page.text.contains(&format!(r#"id="{id}""#)), "{id}");
     }
     assert!(!page.text.contains(r#"id="demo""#), "no demo in production");
@@ -171,6 +171,7 @@ async fn an_empty_world_says_what_to_do() {
         regions: Vec::new(),
         services: Vec::new(),
         probes: Vec::new(),
+        mesh: Vec::new(),
         timeline: Vec::new(),
         ..outage()
     };
@@ -281,4 +282,56 @@ async fn posting_to_a_page_is_refused_with_a_page() {
     let answer = send(Stage::healthy().router(), request).await;
     assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
     assert!(answer.text.contains(r#"<a href="/">"#));
+}
+
+/// A window of the mesh; `more` are fields of its JSON.
+fn window(from: &str, to: &str, method: &str, answered: u32, more: &str) -> wire::mesh::MeshWindow {
+    let text = format!(
+        r#"{{"ssid": 7, "from": "{from}", "from_region": "a", "to": "{to}", "to_region": "b", "method": "{method}",
+            "started": {}, "ended": {}, "timeout_us": 3000000, "sent": 600, "answered": {answered},
+            "loss": {{"lost": {}, "of": 600, "low": 0.0, "high": 1.0}}{more}}}"#,
+        NOW.plus_us(-65_000_000).0,
+        NOW.plus_us(-5_000_000).0,
+        600 - answered,
+    );
+    serde_json::from_str(&text).expect("a window")
+}
+
+#[tokio::test]
+async fn the_network_between_probes_is_shown_in_both_directions() {
+    let rtt =
+        r#", "rtt": {"min_ns": 40000000, "p50_ns": 43120000, "p90_ns": 1, "p99_ns": 1, "max_ns": 90000000}"#;
+    let way = |lost: u32, one_way: &str| {
+        format!(
+            r#"{{"loss": {{"lost": {lost}, "of": 600, "low": 0.01, "high": 0.02}}, "pdv_p50_ns": 1, "pdv_p95_ns": 2,
+                "pdv_p99_ns": 1700000, "pdv_p999_ns": 4, "jitter_ns": 250000{one_way}}}"#
+        )
+    };
+    let bound = r#", "one_way": {"lower_ns": -1000000, "estimate_ns": 20000000, "upper_ns": 41000000}"#;
+    let full = format!(r#"{rtt}, "forward": {}, "reverse": {}"#, way(0, bound), way(9, ""));
+    let mut overview = outage();
+    overview.mesh = vec![
+        window("north-1", "south-1", "stamp", 591, &full),
+        window("north-1", "west-1", "stamp", 0, ""),
+        window("north-1", "west-1", "tcp", 600, rtt),
+        window("south-1", "west-1", "stamp", 0, ""),
+    ];
+    let page = get(Stage::new(overview).router(), "/").await.text;
+    // There: nothing lost, so the slowest are told; the way back: loss.
+    assert!(
+        page.contains(r#"data-loss="none""#) && page.contains("43.1 ms<small>+1.70 ms</small>"),
+        "{page}"
+    );
+    assert!(page.contains(r#"data-loss="heavy""#) && page.contains("43.1 ms<small>1.5 % lost</small>"));
+    assert!(page.contains("One way between −1.00 ms and 41.0 ms."));
+    assert!(page.contains("One-way delay unknown"));
+    assert!(page.contains("43.1 ms<small>by TCP</small>"), "a stand-in is named");
+    assert!(
+        page.contains(r#"data-loss="lost""#) && page.contains("600 packets sent by STAMP, none answered")
+    );
+    let cells = page.matches("data-loss=").count();
+    assert_eq!(cells, 6, "every direction of three pairs");
+
+    let page = get(Stage::new(outage()).router(), "/").await.text;
+    assert!(page.contains("No window has arrived yet"));
 }

@@ -75,9 +75,9 @@ async fn everything_comes_first_and_then_only_what_changed() {
     let first = page.batch().await;
     assert_eq!(
         names(&first),
-        ["posture", "headline", "map", "services", "plan", "timeline", "probes", "pulse"]
+        ["posture", "headline", "map", "services", "plan", "timeline", "probes", "mesh", "pulse"]
     );
-    assert_eq!(first[7].1, NOW.to_string());
+    assert_eq!(first[8].1, NOW.to_string());
 
     let mut overview = stage.overview.lock().expect("not poisoned").clone().expect("an overview");
     overview.headline = "Something else.".into();
@@ -169,7 +169,7 @@ async fn line_breaks_in_texts_cannot_forge_events() {
     let mut page = Page::open(Stage::new(overview).router()).await;
     let first = page.batch().await;
     assert_eq!(names(&first).iter().filter(|n| **n == "headline").count(), 1);
-    assert_eq!(first.len(), 8);
+    assert_eq!(first.len(), 9);
 }
 
 #[tokio::test(start_paused = true)]

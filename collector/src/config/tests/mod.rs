@@ -5,6 +5,7 @@ mod assigned;
 mod broken;
 mod examples;
 mod kinds;
+mod mesh;
 mod robust;
 mod warned;
 

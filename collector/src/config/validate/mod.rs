@@ -5,6 +5,7 @@ mod checks;
 mod host;
 mod journey;
 mod kind;
+mod mesh;
 mod probes;
 mod receivers;
 mod regions;
@@ -21,7 +22,8 @@ use std::{collections::BTreeMap, path::Path};
 const VERSION: i64 = 1;
 
 /// The sections, and the version.
-const SECTIONS: [&str; 7] = ["version", "regions", "probes", "services", "checks", "receivers", "steering"];
+const SECTIONS: [&str; 8] =
+    ["version", "regions", "probes", "services", "checks", "receivers", "steering", "mesh"];
 
 /// Entries by id; nothing in the place of an entry that is wrong, so that its id is known all the same.
 type Entries<Id, T> = BTreeMap<Id, Option<T>>;
@@ -44,10 +46,11 @@ pub fn document(root: &At<'_>, folder: &Path) -> Option<Config> {
 
     let regions = regions::read(section("regions"));
     let receivers = receivers::read(section("receivers"), folder);
-    let probes = probes::read(section("probes"), &regions, folder);
+    let probes = probes::read(section("probes"), &regions, section("mesh").is_some(), folder);
     let services = services::read(section("services"), &regions, &receivers);
     let context = checks::Context { regions: &regions, probes: &probes, services: &services };
     let checks = checks::read(section("checks"), &context);
+    let mesh = mesh::read(section("mesh"), &probes, folder);
     let steering = steering::read(section("steering"), &services, &checks);
 
     Some(Config {
@@ -60,6 +63,7 @@ pub fn document(root: &At<'_>, folder: &Path) -> Option<Config> {
         checks: complete(checks)?,
         receivers: complete(receivers)?,
         steering: steering?,
+        mesh: mesh?,
     })
 }
 

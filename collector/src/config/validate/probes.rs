@@ -1,7 +1,7 @@
 //! `probes`: the vantages, and how each is recognised.
 
 use super::{
-    Entries,
+    Entries, mesh,
     source::{self, Source},
 };
 use crate::config::{
@@ -25,6 +25,7 @@ pub struct Known {
 pub fn read(
     section: Option<&At<'_>>,
     regions: &Entries<RegionId, Region>,
+    has_mesh: bool,
     folder: &Path,
 ) -> BTreeMap<ProbeId, Known> {
     let mut probes = BTreeMap::new();
@@ -34,7 +35,7 @@ pub fn read(
         if reserved {
             at.problem_with_key(format!("`from: {id}` would have two meanings; give the probe another id"));
         }
-        let known = probe(&at, regions, folder).unwrap_or(Known { region: None, whole: None });
+        let known = probe(&at, regions, has_mesh, folder).unwrap_or(Known { region: None, whole: None });
         // A token tells the collector which probe speaks, so it must belong to one.
         if let Some(probe) = &known.whole
             && let Some(other) = tokens.insert(format!("{:?}", probe.token), id.clone())
@@ -46,16 +47,17 @@ pub fn read(
     probes
 }
 
-fn probe(at: &At<'_>, regions: &Entries<RegionId, Region>, folder: &Path) -> Option<Known> {
-    let fields = at.fields(&["region", "failure_domain", "token"])?;
+fn probe(at: &At<'_>, regions: &Entries<RegionId, Region>, has_mesh: bool, folder: &Path) -> Option<Known> {
+    let fields = at.fields(&["region", "failure_domain", "token", "mesh"])?;
     let region = fields.need("region", "eu-west-1").and_then(|at| at.reference("region", regions));
     let region = region.map(|(id, _)| id.clone());
     let domain = fields.maybe("failure_domain", At::label);
     let token = fields.need("token", "{ file: tokens/probe.token }").and_then(|at| token(at, folder));
+    let mesh = fields.maybe("mesh", |at| mesh::seat(at, has_mesh));
     let build = || {
         let region = region.clone()?;
         let failure_domain = domain?.unwrap_or_else(|| region.to_string());
-        Some(Probe { region, failure_domain, token: token? })
+        Some(Probe { region, failure_domain, token: token?, mesh: mesh? })
     };
     let whole = build();
     Some(Known { region, whole })

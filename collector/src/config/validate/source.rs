@@ -1,6 +1,7 @@
 //! Where a secret is kept: a file or an environment variable, never the document itself.
 
 use crate::config::{
+    model::SecretSource,
     node::Value,
     read::{At, Fields},
 };
@@ -23,6 +24,17 @@ pub fn fields<'a>(at: &At<'a>, known: &[&'static str]) -> Option<Fields<'a>> {
         return None;
     }
     at.fields(known)
+}
+
+/// A secret in a file or an environment variable.
+pub fn secret(at: &At<'_>, folder: &Path) -> Option<SecretSource> {
+    const PLACES: [&str; 2] = ["file", "env"];
+    let fields = fields(at, &PLACES)?;
+    let (name, at) = fields.one_of(&PLACES)?;
+    Some(match place(name, at, folder)? {
+        Source::File(path) => SecretSource::File(path),
+        Source::Env(name) => SecretSource::Env(name),
+    })
 }
 
 /// Reads `file` or `env`, whichever `name` says.

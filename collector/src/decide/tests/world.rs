@@ -178,7 +178,7 @@ impl World {
                 failed.for_each(|sample| sample.flags.push(Flag::Blind));
             }
             self.sequence += 1;
-            let report = Report { probe: probe.clone(), sequence: self.sequence, samples };
+            let report = Report { probe: probe.clone(), sequence: self.sequence, samples, mesh: Vec::new() };
             // Every probe's clock is off by its own constant; nothing may depend on it.
             let sent = self.now.plus_us(index as i64 * 3_600 * SECOND);
             self.apply(Event::Report { received: self.now, sent, report, lost: 0 });
@@ -222,7 +222,7 @@ impl World {
             })
             .collect();
         self.sequence += 1;
-        let report = Report { probe: probe.clone(), sequence: self.sequence, samples };
+        let report = Report { probe: probe.clone(), sequence: self.sequence, samples, mesh: Vec::new() };
         let sent = self.clock_of(&probe).plus_us(-seconds * SECOND);
         self.apply(Event::Report { received: self.now, sent, report, lost: 0 });
     }

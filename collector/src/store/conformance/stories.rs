@@ -6,7 +6,8 @@ use crate::{
 };
 use std::collections::BTreeMap;
 use wire::{
-    Micros, ReceiverId, ServiceId,
+    Micros, ProbeId, ReceiverId, ServiceId,
+    mesh::MeshWindow,
     plan::{Cause, Plan},
     report::Report,
     view::{DeliveryState, GuardView, TimelineKind, VerdictState},
@@ -23,7 +24,8 @@ fn edges() -> [ReceiverId; 2] {
 }
 
 fn report(probe: &str, sequence: i64) -> Entry {
-    let report = Report { probe: probe.parse().expect("an id"), sequence, samples: Vec::new() };
+    let report =
+        Report { probe: probe.parse().expect("an id"), sequence, samples: Vec::new(), mesh: Vec::new() };
     let event = Event::Report { received: T0, sent: T0, report, lost: 0 };
     Entry { source: probe.into(), sequence, received: T0, event }
 }
@@ -44,12 +46,54 @@ fn plan(generation: i64, term: i64) -> Plan {
 pub async fn play(store: &Store) {
     store.ping().await.expect("it answers");
     log(store).await;
+    mesh(store).await;
     let term = decisions(store).await;
     outbox(store).await;
     fencing(store, term).await;
     assert_eq!(store.revise("a: 1", T0).await.expect("stored"), (1, true));
     assert_eq!(store.revise("a: 1", T0).await.expect("stored"), (1, false));
     assert_eq!(store.revise("a: 2", T0).await.expect("stored"), (2, true));
+}
+
+/// A window that `from` sent to `to`, begun at `started` seconds after [`T0`].
+fn window(from: &str, to: &str, method: &str, started: i64) -> MeshWindow {
+    let text = format!(
+        r#"{{"ssid": 7, "from": "{from}", "from_region": "a", "to": "{to}", "to_region": "b", "method": "{method}",
+            "started": {}, "ended": {}, "timeout_us": 3000000, "sent": 600, "answered": 599,
+            "loss": {{"lost": 1, "of": 600, "low": 0.0, "high": 0.01}}}}"#,
+        T0.plus_us(started * 1_000_000).0,
+        T0.plus_us((started + 60) * 1_000_000).0,
+    );
+    serde_json::from_str(&text).expect("a window")
+}
+
+async fn mesh(store: &Store) {
+    let probe = |id: &str| -> ProbeId { id.parse().expect("an id") };
+    let told = |sequence: i64, windows: Vec<MeshWindow>, after_s: i64| {
+        let received = T0.plus_us(after_s * 1_000_000);
+        let report = Report { probe: probe("p1"), sequence, samples: Vec::new(), mesh: windows };
+        let event = Event::Report { received, sent: received, report, lost: 0 };
+        Entry { source: "p1".into(), sequence, received, event }
+    };
+    let (first, second) = (window("p1", "p2", "stamp", 0), window("p1", "p2", "stamp", 60));
+    let (tcp, back) = (window("p1", "p2", "tcp", 0), window("p2", "p1", "stamp", 30));
+    let all = vec![first.clone(), tcp.clone(), back.clone()];
+    store.append(&[told(100, all, 61)]).await.expect("stored");
+    // Sent again in another report, and the report itself again.
+    let again = [told(101, vec![first.clone(), second.clone()], 121), told(100, vec![tcp.clone()], 122)];
+    assert_eq!(store.append(&again).await.expect("stored"), [true, false]);
+
+    let newest = store.mesh(T0).await.expect("read");
+    assert_eq!(newest, [second.clone(), tcp.clone(), back.clone()]);
+    assert_eq!(store.mesh(T0.plus_us(62_000_000)).await.expect("read"), std::slice::from_ref(&second));
+    let pair = (probe("p2"), probe("p1"));
+    let between = store.mesh_between(&pair.0, &pair.1, i64::MAX, 3).await.expect("read");
+    assert_eq!(between, [second.clone(), back, first]);
+    let older = store.mesh_between(&pair.0, &pair.1, second.started.0, 10).await.expect("read");
+    assert_eq!(older.len(), 3);
+    assert_eq!(store.mesh_between(&pair.0, &probe("p3"), i64::MAX, 3).await.expect("read"), []);
+    assert_eq!(store.expire_mesh(T0.plus_us(100_000_000)).await.expect("deleted"), 3);
+    assert_eq!(store.mesh(T0).await.expect("read"), [second]);
 }
 
 async fn log(store: &Store) {
