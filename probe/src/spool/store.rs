@@ -69,7 +69,7 @@ impl Store {
     pub fn append(&mut self, report: Report) {
         let due = self.trouble.as_ref().is_none_or(|(_, since)| since.elapsed() >= RETRY);
         if due {
-            match self.to_disk(&report) {
+            match self.write(&report) {
                 Ok(()) => return self.settled(),
                 Err(error) => self.refused(&error),
             }
@@ -77,7 +77,7 @@ impl Store {
         self.memory.append(report, self.clock.now());
     }
 
-    fn to_disk(&mut self, report: &Report) -> Result<(), SpoolError> {
+    fn write(&mut self, report: &Report) -> Result<(), SpoolError> {
         if let Disk::Shut { folder, cap } = &self.disk {
             self.disk = Disk::Open(Box::new(Spool::open(folder, *cap, self.clock.now())?));
         }
