@@ -9,10 +9,10 @@ pub const BLIND_AFTER: Duration = Duration::from_secs(4);
 const CONTROLS_LEAST: usize = 2;
 /// The span over which the processors and the lateness are looked at.
 pub const WINDOW: Duration = Duration::from_secs(5);
-/// Busier than this is saturated, share of 1.
-const BUSY_MOST: f64 = 0.9;
-/// Woken later than this, in one case of a hundred, is saturated.
-const LATE_MOST: Duration = Duration::from_millis(20);
+/// Busier than this is saturated, share of 1; less than the second is no more, so that nothing flutters between.
+const BUSY: (f64, f64) = (0.9, 0.8);
+/// Woken later than this, in one case of a hundred, is saturated; earlier than the second is no more.
+const LATE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(10));
 /// The wall clock moved this much more or less than the monotonic one: it was stepped, microseconds.
 const STEP_US: i64 = 50_000;
 
@@ -47,6 +47,7 @@ pub struct Judge {
     ticks: VecDeque<(Duration, Ticks)>,
     late: VecDeque<(Duration, Duration)>,
     step: Option<(Duration, i64)>,
+    was_saturated: bool,
 }
 
 /// What is known of a control target.
@@ -64,6 +65,7 @@ impl Judge {
             ticks: VecDeque::new(),
             late: VecDeque::new(),
             step: None,
+            was_saturated: false,
         }
     }
 
@@ -113,9 +115,11 @@ impl Judge {
         }
         self.step = self.step.filter(|(at, _)| !old(*at));
         let late = self.late_p99();
+        let saturated = self.saturated(late);
+        self.was_saturated = saturated.is_some();
         State {
             blind: self.blind(now),
-            saturated: self.saturated(late),
+            saturated,
             stepped: self.step.map(|(_, by)| {
                 let (way, seconds) =
                     (if by > 0 { "forward" } else { "back" }, by.unsigned_abs() as f64 / 1e6);
@@ -142,8 +146,9 @@ impl Judge {
     }
 
     fn saturated(&self, late: Duration) -> Option<String> {
-        let busy = self.busy().filter(|busy| *busy > BUSY_MOST);
-        let late = Some(late).filter(|late| *late > LATE_MOST);
+        let (busy_most, late_most) = if self.was_saturated { (BUSY.1, LATE.1) } else { (BUSY.0, LATE.0) };
+        let busy = self.busy().filter(|busy| *busy > busy_most);
+        let late = Some(late).filter(|late| *late > late_most);
         let busy = busy.map(|busy| format!("the processors are {:.0} % busy", busy * 100.0));
         let late = late.map(|late| format!("this process is woken {} ms late", late.as_millis()));
         match (busy, late) {
@@ -223,6 +228,15 @@ mod tests {
         // The span moves on: after some seconds only the busy ones are in it.
         let said = (11..=20).filter_map(|second| at(second, 900 + (second - 10) * 99)).last();
         assert!(said.expect("99 % busy").contains("99 % busy"));
+        // It does not end with the first moment below.
+        let mut busy = 900 + 10 * 99;
+        let mut then = |second, share| {
+            busy += share;
+            at(second, busy)
+        };
+        assert!((21..=30).all(|second| then(second, 85).is_some()));
+        assert_eq!((31..=36).map(|second| then(second, 79)).last(), Some(None));
+        assert_eq!((37..=42).map(|second| then(second, 85)).last(), Some(None));
     }
 
     #[test]

@@ -210,3 +210,72 @@ async fn a_disk_that_refuses_costs_nothing_but_safety_and_may_come_back() {
     let ok = samples(&reports).iter().filter(|sample| sample.outcome == Outcome::Ok).count();
     assert!(ok >= came, "{ok} of {came} runs arrived");
 }
+
+/// A file system of 1 MiB of its own, unmounted at the end. Only root can make one.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<SmallDisk> {
+        let folder = folder();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(folder.path());
+        let mounted = mount.stderr(std::process::Stdio::null()).status().is_ok_and(|status| status.success());
+        mounted.then_some(SmallDisk(folder))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Takes all the room there is.
+    fn fill(&self) {
+        use std::io::Write;
+        let mut file = std::fs::File::create(self.path().join("filler")).expect("created");
+        while file.write_all(&[0; 4096]).is_ok() {}
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // A failure leaves a mount of 1 MiB behind, which is no reason to fail.
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_neither_the_start_nor_the_reports() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("not tested: mounting needs root");
+        return;
+    };
+    disk.fill();
+    let target = Target::start().await;
+    let collector = Collector::start(assignment(vec![check("home", 100_000, &target.url())]));
+    let probe = Probe::start(settings(disk.path(), &[&collector.url()]));
+    collector.when(|shown| shown.samples() >= 3, |_| ()).await;
+    let filler = disk.path().join("filler");
+    std::fs::remove_file(&filler).expect("removed");
+    let spooled = async {
+        let folder = disk.path().join("spool");
+        let has_segment = || {
+            let mut entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+            entries.any(|entry| entry.path().extension().is_some_and(|kind| kind == "seg"))
+        };
+        while !has_segment() {
+            target.more(1).await;
+        }
+    };
+    soon(spooled).await;
+    // Full again, this time with an open spool.
+    disk.fill();
+    let came = target.came();
+    collector.when(|shown| shown.samples() > came + 20, |_| ()).await;
+    std::fs::remove_file(&filler).expect("removed");
+    let came = target.came();
+    collector.when(|shown| shown.samples() > came, |_| ()).await;
+    probe.stop().await;
+    let mut slots: Vec<i64> = samples(&collector.reports()).iter().map(|sample| sample.scheduled.0).collect();
+    slots.sort_unstable();
+    let steps: Vec<i64> = slots.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(steps.iter().all(|step| *step == 100_000), "runs are missing or doubled: {steps:?}");
+}
