@@ -8,6 +8,7 @@ use crate::{
     net::{Net, NetError},
     pacer::Pacer,
     runner::{Runner, Shared},
+    secrets::{Secrets, SecretsError},
     selfcheck::{self, Condition, Control},
     settings::Settings,
     spool::{SharedSpool, SpoolError},
@@ -29,7 +30,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{mpsc, watch};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use url::Url;
 use wire::{assignment::Assignment, problem::Problem};
 
@@ -59,6 +60,8 @@ pub enum BuildError {
     Spool(#[from] SpoolError),
     #[error("cannot set up the network for checks")]
     Net(#[from] NetError),
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
     #[error("cannot set up the connection to the collector")]
     Client(#[source] reqwest::Error),
     #[error("cannot listen on {addr}: is the port in use, or is another address meant?")]
@@ -102,7 +105,11 @@ impl App {
         {
             return Err(BuildError::Token);
         }
-        let net = Net::new(settings.resolve.clone())?;
+        let secrets = settings.secrets.as_deref().map(Secrets::load).transpose()?.unwrap_or_default();
+        for warning in secrets.warnings() {
+            warn!("{warning}");
+        }
+        let net = Net::new(settings.resolve.clone())?.with_secrets(secrets);
         let client = runtime::tls::http_client(CONNECT).map_err(BuildError::Client)?;
         let data = &settings.data;
         // The kept assignment holds the headers of checks, which nobody else needs to read.
@@ -142,6 +149,7 @@ impl App {
         let (take, taken) = mpsc::channel(SAMPLES);
         let (order, orders) = mpsc::channel(ORDERS);
         let (assign, assigned) = watch::channel(None);
+        let secrets = net.secrets().clone();
         let condition = Condition::default();
         let shared = Shared {
             net,
@@ -178,7 +186,10 @@ impl App {
             None => None,
         };
         let kept_samples = spool.clone();
-        let (gauges, tasks) = (spool.gauges(), Tasks::default());
+        let gauges = spool.gauges();
+        // Beside the work: a command that hangs delays no check but those that need it.
+        tokio::spawn(async move { secrets.try_all().await });
+        let tasks = Tasks::default();
         tasks.spawn(Stage::Intake, "pacer", |stop| pacer.run(kept, stop));
         tasks.spawn(Stage::Intake, "stream", |stop| stream.run(stop));
         let (at, own) = (settings.region, condition.clone());

@@ -44,6 +44,9 @@ pub struct Args {
     /// The most runs at one time. Otherwise the limit of open files and the memory say.
     #[arg(long, env = "SEXTANT_RUNS_MOST", value_name = "RUNS")]
     runs_most: Option<usize>,
+    /// The file that says where the secrets are that checks use by name; the collector never sees it.
+    #[arg(long, env = "SEXTANT_SECRETS", value_name = "FILE")]
+    secrets: Option<PathBuf>,
 }
 
 /// How log lines look, as an option.
@@ -106,6 +109,7 @@ pub async fn run(args: Args, format: LogFormat) -> Result<(), Error> {
         control: args.control,
         runs_most: args.runs_most,
         spool_bytes: args.spool_bytes,
+        secrets: args.secrets,
     };
     let app = App::build(settings, SystemClock::shared(), Random::from_os())?;
     let ended = app.run(signal::stop_requested()).await;

@@ -29,6 +29,7 @@ pub mod net;
 pub mod pacer;
 pub mod runner;
 pub mod schedule;
+pub mod secrets;
 pub mod selfcheck;
 pub mod settings;
 pub mod spool;

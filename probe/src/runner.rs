@@ -5,7 +5,7 @@ use crate::{
     capacity::Capacity,
     check::{self, Measured, Trace},
     metrics::{Metrics, outcome_word},
-    net::Net,
+    net::{Net, Trouble},
     schedule::{Due, Series},
     selfcheck::Condition,
     spool::SharedSpool,
@@ -22,7 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, error, field::Empty, info_span};
 use wire::{
     Micros, ProbeId,
-    sample::{Connection, Evidence, Flag, Outcome, Phases, Sample},
+    sample::{Connection, Evidence, FailClass, Flag, Outcome, Phases, Sample},
 };
 
 /// A wall clock that moved this much more or less than the monotonic clock during a run was stepped, microseconds.
@@ -168,6 +168,9 @@ impl Shared {
         if stepped {
             flags.push(Flag::ClockStepped);
         }
+        if measured.outcome == Outcome::Fail(FailClass::Dns) && measured.resolver == Trouble::Failed {
+            flags.push(Flag::ResolverFailing);
+        }
         Taken { probe: series.probe.clone(), sample: sample(due, started, flags, measured) }
     }
 
@@ -232,6 +235,7 @@ fn missed(due: Due) -> Taken {
         connection: Connection::default(),
         hops: Vec::new(),
         addresses: Vec::new(),
+        resolver: Trouble::None,
         evidence: None,
         steps: Vec::new(),
         trace_id: None,

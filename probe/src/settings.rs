@@ -29,6 +29,8 @@ pub struct Settings {
     pub control: Vec<Control>,
     /// Lowers how many runs may be under way at one time; otherwise open files and memory say.
     pub runs_most: Option<usize>,
+    /// The file that names the secrets checks may use, and where each is; none when absent.
+    pub secrets: Option<PathBuf>,
 }
 
 /// A bearer token. Neither `Debug` nor any log shows it.

@@ -1,6 +1,8 @@
 //! `sextant check`: is the configuration right, and what does one check see from here?
 
 mod explain;
+mod import;
+mod junit;
 mod run;
 
 use crate::exit::{CONFIGURATION, Coded};
@@ -21,6 +23,8 @@ pub struct Args {
 enum Command {
     /// Run one check at once, from here, and explain what was sent, received and expected.
     Run(run::Args),
+    /// Make a journey from a browser's recording (HAR) or from curl commands.
+    Import(import::Args),
 }
 
 /// Which document.
@@ -38,6 +42,7 @@ struct Document {
 pub async fn run(args: &Args) -> anyhow::Result<()> {
     match &args.command {
         Some(Command::Run(args)) => run::run(args).await,
+        Some(Command::Import(args)) => import::run(args),
         None => validate(&args.document),
     }
 }

@@ -145,6 +145,7 @@ async fn start_probe(
         spool_bytes: probe::settings::DEFAULT_SPOOL_BYTES,
         control: Vec::new(),
         runs_most: None,
+        secrets: None,
     };
     Ok(App::build(settings, SystemClock::shared(), random.clone())?)
 }

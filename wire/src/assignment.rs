@@ -206,6 +206,22 @@ pub struct Dns {
     /// The answer must carry the AD flag: the server vouches for DNSSEC.
     #[serde(default)]
     pub authentic: bool,
+    /// Ask every authoritative server of the name's zone, each of which must be right, and all of which must agree on
+    /// the answer and on the zone's serial.
+    #[serde(default)]
+    pub authoritative: bool,
+    /// How long the answers may be kept.
+    #[serde(default)]
+    pub ttl: Option<Ttl>,
+}
+
+/// Bounds of the time to live of each record of an answer, seconds, both inclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Ttl {
+    #[serde(default)]
+    pub least_s: Option<u32>,
+    #[serde(default)]
+    pub most_s: Option<u32>,
 }
 
 /// Types of DNS records.

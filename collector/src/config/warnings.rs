@@ -114,10 +114,11 @@ fn domains<'c>(config: &'c Config, probes: impl Iterator<Item = &'c ProbeId>) ->
 }
 
 fn check_warnings(check: &Check, service: &Service, mut warn: impl FnMut(&str)) {
-    if headers(check).any(|headers| SECRET_HEADERS.iter().any(|name| headers.contains_key(*name))) {
+    let shown = |value: &String| !value.contains("{{");
+    if headers(check).any(|headers| SECRET_HEADERS.iter().any(|name| headers.get(*name).is_some_and(shown))) {
         warn(
-            "a header that usually holds a secret is stored and shown with the configuration; use a credential that \
-             can do nothing but this check",
+            "a header that usually holds a secret is stored and shown with the configuration; give the secret to the \
+             probes and write `{{ secret.NAME }}` here",
         );
     }
     match &check.kind {

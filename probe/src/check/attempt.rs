@@ -4,16 +4,20 @@ use super::{
     evidence, exchange,
     fault::Fault,
     jar::Jar,
-    judge,
+    judge, outcome,
     prepare::{Prepared, prepare},
     record::{Record, Recorder},
+    redirect::{self, Trail},
     span::RequestSpan,
+    way::Way,
     words,
 };
-use crate::net::Net;
 use std::time::Duration;
 use tokio::time::Instant;
-use wire::{assignment::Request, sample::FailClass};
+use wire::{
+    assignment::Request,
+    sample::{AddressResult, FailClass, Hop},
+};
 
 /// When something must be over.
 #[derive(Debug, Clone, Copy)]
@@ -48,45 +52,97 @@ pub(super) struct Order<'a> {
 }
 
 /// What came of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Attempt {
+    /// Of the request that was the last.
     pub(super) record: Record,
     pub(super) fault: Option<Fault>,
     /// Values that must not appear in evidence.
     pub(super) secrets: Vec<String>,
     pub(super) served_by: Option<String>,
+    /// The requests before, which were answered by redirects.
+    pub(super) hops: Vec<Hop>,
+    /// Each address of the name, where all were measured.
+    pub(super) addresses: Vec<AddressResult>,
+    /// Why this probe cannot make it at all; a sentence.
+    pub(super) unsupported: Option<String>,
 }
 
-/// Sends a request and judges the answer, in a span of its own where traces are exported.
-pub(super) async fn http(order: Order<'_>, net: &Net) -> Attempt {
-    let span = RequestSpan::begin(order.request);
-    let attempt = request(order, net, &span).await;
-    span.end(&attempt);
-    attempt
+impl Attempt {
+    /// The time of all requests, microseconds.
+    pub(super) fn total_us(&self) -> u32 {
+        self.hops.iter().fold(self.record.total_us, |sum, hop| sum.saturating_add(hop.total_us))
+    }
+
+    /// What took the longest: a phase of the last request, or a redirect.
+    pub(super) fn longest(&self) -> Option<(String, u32)> {
+        let hops = self.hops.iter().enumerate().map(|(n, hop)| (format!("redirect {}", n + 1), hop.total_us));
+        hops.chain(self.record.longest_phase()).max_by_key(|(_, us)| *us)
+    }
 }
 
-async fn request(order: Order<'_>, net: &Net, span: &RequestSpan) -> Attempt {
-    let Order { request, base, region_header, mut jar, traceparent, limit } = order;
+/// Sends a request, follows redirects where the check wants that, and judges the answer. Each request is a span of its
+/// own where traces are exported.
+pub(super) async fn http(order: Order<'_>, way: &Way<'_>) -> Attempt {
+    let Order { request, base, region_header, jar, traceparent, limit } = order;
+    let way = &Way { limit, ..*way };
+    // Redirects that set cookies count on getting them back.
+    let mut own_jar = (way.reach.redirects > 0).then(Jar::default);
+    let mut jar = jar.or(own_jar.as_mut());
+    let mut recorder = way.watch();
+    let mut span = RequestSpan::begin(&request.method, 0);
     let traceparent = span.traceparent().unwrap_or(traceparent);
-    let recorder = Recorder::start();
     let prepared = prepare(request, base, &traceparent, |url| jar.as_ref().and_then(|jar| jar.header(url)));
-    let prepared: Prepared = match prepared {
+    let mut prepared: Prepared = match prepared {
         Ok(prepared) => prepared,
         Err(fault) => {
-            let secrets = request.headers.values().cloned().collect();
-            return Attempt { record: recorder.finish(), fault: Some(fault), secrets, served_by: None };
+            let secrets: Vec<String> = request.headers.values().cloned().collect();
+            let record = recorder.finish();
+            span.end(&record, Some(&fault), &secrets);
+            return Attempt { record, fault: Some(fault), secrets, ..Attempt::default() };
         }
     };
     let mut secrets = evidence::secrets(&prepared);
-    span.prepared(&prepared, &secrets);
-    let (record, fault) = cut(limit, &recorder, exchange::exchange(&prepared, net, &recorder)).await;
-    if let Some(jar) = &mut jar {
-        jar.keep(&prepared.url, &record.headers);
-        secrets.extend(jar.values());
-    }
+    let jar_speaks = !request.headers.keys().any(|name| name.eq_ignore_ascii_case("cookie"));
+    let mut trail = Trail::new(way.reach.redirects, &prepared, jar_speaks);
+    let mut hops = Vec::new();
+    let (record, fault) = loop {
+        span.prepared(&prepared, &secrets);
+        let (record, fault) = cut(limit, &recorder, exchange::exchange(&prepared, way, &recorder)).await;
+        if let Some(jar) = &mut jar {
+            jar.keep(&prepared.url, &record.headers);
+            secrets.extend(jar.values());
+        }
+        if fault.is_some() {
+            break (record, fault);
+        }
+        match trail.next(&prepared, &record, jar.as_deref()) {
+            Ok(None) => break (record, None),
+            Err(fault) => break (record, Some(fault)),
+            Ok(Some(mut next)) => {
+                span.end(&record, None, &secrets);
+                span = RequestSpan::begin(next.method.as_str(), hops.len() + 1);
+                span.replace(&traceparent, &mut next.headers);
+                recorder = record.stopped.map_or_else(Recorder::start, Recorder::start_at);
+                hops.push(hop(&prepared, &record));
+                prepared = next;
+            }
+        }
+    };
     let fault = fault.or_else(|| judge::judge(&request.expect, &record).err());
+    span.end(&record, fault.as_ref(), &secrets);
     let served_by = record.served_by(region_header);
-    Attempt { record, fault, secrets, served_by }
+    Attempt { record, fault, secrets, served_by, hops, ..Attempt::default() }
+}
+
+fn hop(request: &Prepared, record: &Record) -> Hop {
+    Hop {
+        url: redirect::told(&request.url),
+        status: record.status.unwrap_or_default(),
+        address: record.address.map(outcome::address),
+        total_us: record.total_us,
+        phases: record.phases,
+    }
 }
 
 /// Does `work`, which writes down what it learns with `recorder`, until the limit.
@@ -96,12 +152,12 @@ pub(super) async fn watched(
     work: impl Future<Output = Result<(), Fault>>,
 ) -> Attempt {
     let (record, fault) = cut(limit, recorder, work).await;
-    Attempt { record, fault, secrets: Vec::new(), served_by: None }
+    Attempt { record, fault, ..Attempt::default() }
 }
 
 /// An attempt that could not even begin.
 pub(super) fn lost(fault: Fault) -> Attempt {
-    Attempt { record: Record::default(), fault: Some(fault), secrets: Vec::new(), served_by: None }
+    Attempt { fault: Some(fault), ..Attempt::default() }
 }
 
 /// Does `work` until the limit, and closes the record either way.

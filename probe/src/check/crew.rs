@@ -67,6 +67,15 @@ impl Crew {
         .await
     }
 
+    /// Lets the helpers go on as far as they can without waiting.
+    pub(super) async fn catch_up(&mut self) {
+        poll_fn(|context| {
+            self.poll_helpers(context);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
     /// Polls until no helper can go on. Whatever they finish wakes the task, and so the work.
     fn poll_helpers(&mut self, context: &mut Context<'_>) {
         loop {
@@ -96,13 +105,21 @@ impl Drop for Crew {
 /// A socket that tells the stop watch when written bytes have left.
 pub(super) struct Stamped<S> {
     socket: S,
-    recorder: Recorder,
+    witness: Witness,
     unflushed: bool,
 }
 
+/// The stop watch that a socket tells: another one for each run, where a connection serves several.
+pub(super) type Witness = Arc<Mutex<Recorder>>;
+
 impl<S> Stamped<S> {
     pub(super) fn new(socket: S, recorder: Recorder) -> Stamped<S> {
-        Stamped { socket, recorder, unflushed: false }
+        Stamped { socket, witness: Arc::new(Mutex::new(recorder)), unflushed: false }
+    }
+
+    /// Whom it tells.
+    pub(super) fn witness(&self) -> Witness {
+        self.witness.clone()
     }
 }
 
@@ -145,7 +162,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stamped<S> {
         ready!(Pin::new(&mut self.socket).poll_flush(context))?;
         // hyper flushes when its own buffer is empty, so at the first flush a request is out as a whole.
         if std::mem::take(&mut self.unflushed) {
-            self.recorder.flushed();
+            lock(&self.witness).flushed();
         }
         Poll::Ready(Ok(()))
     }

@@ -4,8 +4,12 @@ use super::{
     certificate,
     fault::Fault,
     record::{Phase, Recorder},
+    way::Way,
 };
-use crate::net::{Net, denied};
+use crate::net::{
+    denied,
+    resolve::{Patience, Wanted, fits},
+};
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
 use tokio::{
@@ -14,7 +18,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::{Host, Url};
-use wire::sample::FailClass;
+use wire::{assignment::Family, sample::FailClass};
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,28 +78,79 @@ pub(super) struct Line {
     pub(super) h2: bool,
 }
 
-/// Finds the address: phase `dns`, when there is a name to resolve.
+/// Finds the one address that is measured: phase `dns`, when there is a name to resolve. It is the first of the family
+/// that the check asks for, IPv4 before IPv6: a race between families would hide a broken one.
 ///
 /// # Errors
-/// [`FailClass::Dns`] for a name that does not resolve, [`FailClass::Request`] for an address that is denied.
-pub(super) async fn address(to: &Destination, net: &Net, recorder: &Recorder) -> Result<SocketAddr, Fault> {
-    let address = match known_address(to, net) {
+/// [`FailClass::Dns`] for a name that does not resolve, [`FailClass::Request`] for an address that is denied or of the
+/// other family.
+pub(super) async fn address(
+    to: &Destination,
+    way: &Way<'_>,
+    recorder: &Recorder,
+) -> Result<SocketAddr, Fault> {
+    let address = match way.given(to) {
         Some(address) => address,
-        None => {
-            recorder.enter(Phase::Dns);
-            resolve(to).await?
-        }
+        None => addresses(to, way, false, recorder).await?.remove(0),
     };
-    if let Some(what) = denied(address.ip()) {
-        return Err(Fault::request(format!("{} is {what}: checks are denied to go there", address.ip())));
-    }
+    permit(address)?;
     recorder.note(|record| record.address = Some(address));
     Ok(address)
 }
 
+/// Finds the addresses, at least one: phase `dns`, when there is a name to resolve. Not yet whether they are denied.
+pub(super) async fn addresses(
+    to: &Destination,
+    way: &Way<'_>,
+    all: bool,
+    recorder: &Recorder,
+) -> Result<Vec<SocketAddr>, Fault> {
+    let family = way.reach.family;
+    if let Some(address) = known_address(to, way) {
+        return of_family(address, family).map(|address| vec![address]);
+    }
+    recorder.enter(Phase::Dns);
+    let name = to.host.to_string();
+    let servers = way.servers()?;
+    let wanted = Wanted { name: &name, family, all, servers: &servers };
+    let looked = way.net.resolver().lookup(wanted, Patience::within(way.limit.until)).await;
+    recorder.note(|record| match looked {
+        Ok(found) => {
+            record.connection.lookup = Some(found.lookup);
+            Ok(found.addresses.into_iter().map(|ip| SocketAddr::new(ip, to.port)).collect())
+        }
+        Err(failure) => {
+            record.connection.lookup = failure.lookup;
+            record.resolver = failure.trouble;
+            let class = if failure.unaskable { FailClass::Request } else { FailClass::Dns };
+            Err(Fault::new(class, failure.summary))
+        }
+    })
+}
+
+/// Refuses addresses that no check may reach.
+pub(super) fn permit(address: SocketAddr) -> Result<(), Fault> {
+    match denied(address.ip()) {
+        Some(what) => {
+            let ip = address.ip();
+            Err(Fault::request(format!("{ip} is {what}: checks are denied to go there")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// An address that was not looked up, if it is of the family that the check asks for.
+fn of_family(address: SocketAddr, family: Family) -> Result<SocketAddr, Fault> {
+    if fits(address.ip(), family) {
+        return Ok(address);
+    }
+    let (is, wanted) = if address.is_ipv4() { ("IPv4", "IPv6") } else { ("IPv6", "IPv4") };
+    Err(Fault::request(format!("{} is an {is} address, and the check asks for {wanted}", address.ip())))
+}
+
 /// Finds the address and opens a TCP connection: phases `dns`, when there is a name to resolve, and `connect`.
-pub(super) async fn tcp(to: &Destination, net: &Net, recorder: &Recorder) -> Result<TcpStream, Fault> {
-    let address = address(to, net, recorder).await?;
+pub(super) async fn tcp(to: &Destination, way: &Way<'_>, recorder: &Recorder) -> Result<TcpStream, Fault> {
+    let address = address(to, way, recorder).await?;
     connect(address, recorder).await
 }
 
@@ -105,6 +160,7 @@ pub(super) async fn connect(address: SocketAddr, recorder: &Recorder) -> Result<
     let socket = TcpStream::connect(address).await.map_err(|error| Fault::connect(address, &error))?;
     // Small writes must leave at once; a refusal only costs speed and will show in the phases.
     let _best_effort = socket.set_nodelay(true);
+    recorder.attach_new(&socket);
     Ok(socket)
 }
 
@@ -116,7 +172,7 @@ pub(super) async fn secure(
     socket: TcpStream,
     name: ServerName<'static>,
     alpn: Alpn,
-    net: &Net,
+    way: &Way<'_>,
     recorder: &Recorder,
 ) -> Result<TlsStream<TcpStream>, Fault> {
     recorder.enter(Phase::Tls);
@@ -125,7 +181,7 @@ pub(super) async fn secure(
         let expires = certificate::expires(leaf);
         notes.note(|record| record.certificate_expires = expires);
     };
-    let connector = TlsConnector::from(net.tls(alpn, Box::new(shown)));
+    let connector = TlsConnector::from(way.net.tls(alpn, Box::new(shown)));
     connector.connect(name, socket).await.map_err(|error| Fault::tls(&error))
 }
 
@@ -133,36 +189,25 @@ pub(super) async fn secure(
 pub(super) async fn line(
     to: &Destination,
     alpn: Option<Alpn>,
-    net: &Net,
+    way: &Way<'_>,
     recorder: &Recorder,
 ) -> Result<Line, Fault> {
     // A name that cannot be in a certificate is found out before anything is sent.
     let tls = alpn.map(|alpn| Ok((alpn, to.server_name()?))).transpose()?;
-    let socket = tcp(to, net, recorder).await?;
+    let socket = tcp(to, way, recorder).await?;
     let Some((alpn, name)) = tls else { return Ok(Line { socket: Box::new(socket), h2: false }) };
-    let socket = secure(socket, name, alpn, net, recorder).await?;
+    let socket = secure(socket, name, alpn, way, recorder).await?;
     let h2 = socket.get_ref().1.alpn_protocol() == Some(b"h2");
     Ok(Line { socket: Box::new(socket), h2 })
 }
 
 /// The address when nothing needs to be resolved: an override, or a literal.
-fn known_address(to: &Destination, net: &Net) -> Option<SocketAddr> {
-    net.pinned(&to.host.to_string(), to.port).or(match to.host {
+fn known_address(to: &Destination, way: &Way<'_>) -> Option<SocketAddr> {
+    way.net.pinned(&to.host.to_string(), to.port).or(match to.host {
         Host::Ipv4(ip) => Some((ip, to.port).into()),
         Host::Ipv6(ip) => Some((ip, to.port).into()),
         Host::Domain(_) => None,
     })
-}
-
-/// Asks the system's resolver. One address is measured, the first IPv4 one or else the first: a race between
-/// families would hide a broken one.
-async fn resolve(to: &Destination) -> Result<SocketAddr, Fault> {
-    let name = to.host.to_string();
-    let failed = |why: &str| Fault::new(FailClass::Dns, format!("{name} did not resolve: {why}"));
-    let found = tokio::net::lookup_host((name.as_str(), to.port)).await;
-    let found: Vec<_> = found.map_err(|error| failed(&error.to_string()))?.collect();
-    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
-    first.copied().ok_or_else(|| failed("the name has no address"))
 }
 
 #[cfg(test)]

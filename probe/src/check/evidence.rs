@@ -1,14 +1,15 @@
 //! What is kept for a person to read, without the secrets that the request carried.
 
-use super::{prepare::Prepared, words};
+use super::{prepare::Prepared, redact::redact, words};
 use http::{HeaderMap, header};
 use wire::sample::Evidence;
 
-const MAX_SUMMARY: usize = 300;
-const MAX_EXCERPT: usize = 512;
-/// Shorter values are no secrets, and replacing them would garble every text.
-const MIN_SECRET: usize = 4;
-const REDACTED: &str = "[redacted]";
+/// The longest summary, characters.
+pub(super) const MAX_SUMMARY: usize = 300;
+/// The longest excerpt, bytes.
+pub(super) const MAX_EXCERPT: usize = 512;
+/// How much of a body is looked at for the excerpt, bytes: more, because what is redacted becomes shorter.
+const LOOKED_AT: usize = 8 * 1024;
 
 /// Composes evidence: a summary of at most 300 characters and the first 512 bytes of the body as UTF-8, both
 /// without control characters (PostgreSQL refuses NUL, terminals obey escapes) and without `secrets`.
@@ -27,6 +28,7 @@ pub(super) fn clean(text: &str, secrets: &[String]) -> String {
 }
 
 fn excerpt(body: &[u8], secrets: &[String]) -> String {
+    let body = &body[..body.len().min(LOOKED_AT)];
     let text = redact(&String::from_utf8_lossy(body), secrets);
     let mut kept = String::new();
     for c in text.chars().filter(|c| *c != '\r') {
@@ -37,23 +39,6 @@ fn excerpt(body: &[u8], secrets: &[String]) -> String {
         kept.push(c);
     }
     kept
-}
-
-/// Replaces secrets, longest first so that one inside another leaves nothing, and the beginning of a secret
-/// at the end of a text that was cut.
-fn redact(text: &str, secrets: &[String]) -> String {
-    let mut secrets: Vec<&str> =
-        secrets.iter().map(String::as_str).filter(|secret| secret.len() >= MIN_SECRET).collect();
-    secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
-    let mut text = secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, REDACTED));
-    for secret in secrets {
-        let heads = secret.char_indices().map(|(at, _)| at).filter(|at| *at >= MIN_SECRET).rev();
-        if let Some(head) = heads.map(|at| &secret[..at]).find(|head| text.ends_with(head)) {
-            text.truncate(text.len() - head.len());
-            text.push_str(REDACTED);
-        }
-    }
-    text
 }
 
 /// The secrets in a request: servers like to echo what they were sent.
@@ -73,18 +58,11 @@ fn of_headers(headers: &HeaderMap) -> Vec<String> {
         }
         secrets.push(value.into_owned());
     }
-    // The way they look inside an echoed JSON text.
-    let escaped = secrets.iter().filter_map(|secret| {
-        let json = serde_json::Value::from(secret.as_str()).to_string();
-        let inner = json.trim_start_matches('"').trim_end_matches('"');
-        (inner != secret).then(|| inner.to_owned())
-    });
-    let escaped: Vec<_> = escaped.collect();
-    secrets.extend(escaped);
     secrets
 }
 
-fn is_secret(name: &str) -> bool {
+/// Whether a header of this name (lower case) holds something that is for nobody else to see.
+pub(super) fn is_secret(name: &str) -> bool {
     matches!(name, "authorization" | "proxy-authorization" | "cookie")
         || ["api-key", "apikey", "token", "secret", "password"].iter().any(|part| name.contains(part))
 }

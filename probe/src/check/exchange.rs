@@ -1,4 +1,4 @@
-//! One request and its answer on a fresh connection.
+//! One request and its answer.
 //!
 //! Phase `send` begins with the HTTP connection (for HTTP/2 that includes its preface and settings) and ends
 //! when the request has left for the system's socket; of a large HTTP/2 body, what flow control holds back is
@@ -6,13 +6,14 @@
 
 use super::{
     MAX_BODY,
-    crew::{Crew, Stamped},
+    crew::{Crew, Stamped, Witness},
     dial::{self, Line},
     fault::Fault,
+    keep,
     prepare::Prepared,
     record::{Phase, Recorder},
+    way::Way,
 };
-use crate::net::Net;
 use bytes::{Buf, Bytes};
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -26,42 +27,114 @@ use std::sync::{Arc, Mutex};
 /// HTTP/2 is preferred, as browsers do.
 const ALPN: dial::Alpn = &["h2", "http/1.1"];
 
-/// Connects, sends and reads. What is learned goes to the recorder, also when this fails or is dropped.
-pub(super) async fn exchange(prepared: &Prepared, net: &Net, recorder: &Recorder) -> Result<(), Fault> {
-    let line = dial::line(&prepared.to, prepared.secure.then_some(ALPN), net, recorder).await?;
-    recorder.enter(Phase::Send);
-    let request = prepared.to_http(line.h2)?;
-    over(line, request, recorder).await
+/// Connects, sends and reads; on a kept connection where the check wants that and there is one that still lives. What is
+/// learned goes to the recorder, also when this fails or is dropped.
+pub(super) async fn exchange(prepared: &Prepared, way: &Way<'_>, recorder: &Recorder) -> Result<(), Fault> {
+    if way.reach.reuse {
+        return keep::exchange(prepared, way, recorder).await;
+    }
+    let mut talk = open(prepared, way, recorder).await?;
+    let request = prepared.to_http(talk.h2(), false)?;
+    talk.exchange(request, recorder).await
 }
 
-/// Sends a request over a connection and reads the answer; phase `send` must have begun.
+/// Makes a connection for HTTP; phase `send` has begun.
+pub(super) async fn open(prepared: &Prepared, way: &Way<'_>, recorder: &Recorder) -> Result<Talk, Fault> {
+    let line = dial::line(&prepared.to, prepared.secure.then_some(ALPN), way, recorder).await?;
+    recorder.enter(Phase::Send);
+    Talk::open(line, recorder).await
+}
+
+/// Sends a request over a new connection and reads the answer; phase `send` must have begun.
 pub(super) async fn over(
     line: Line,
     request: http::Request<Full<Bytes>>,
     recorder: &Recorder,
 ) -> Result<(), Fault> {
-    let io = TokioIo::new(Stamped::new(line.socket, recorder.clone()));
-    let early = |error: hyper::Error| Fault::http(&error, false);
-    let mut crew = Crew::default();
-    let end = End::default();
-    if line.h2 {
-        let (mut sender, connection) = http2::handshake(crew.inbox(), io).await.map_err(early)?;
-        crew.hire(end.of(connection));
-        let answer = async {
-            sender.ready().await?;
-            recorder.arm();
-            sender.send_request(request).await
+    Talk::open(line, recorder).await?.exchange(request, recorder).await
+}
+
+/// A connection that speaks HTTP.
+pub(super) struct Talk {
+    sender: Sender,
+    crew: Crew,
+    end: End,
+    witness: Witness,
+}
+
+enum Sender {
+    One(http1::SendRequest<Full<Bytes>>),
+    Two(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Talk {
+    /// Begins to speak.
+    pub(super) async fn open(line: Line, recorder: &Recorder) -> Result<Talk, Fault> {
+        let stamped = Stamped::new(line.socket, recorder.clone());
+        let witness = stamped.witness();
+        let io = TokioIo::new(stamped);
+        let early = |error: hyper::Error| Fault::http(&error, false);
+        let crew = Crew::default();
+        let end = End::default();
+        let sender = if line.h2 {
+            let (sender, connection) = http2::handshake(crew.inbox(), io).await.map_err(early)?;
+            crew.hire(end.of(connection));
+            Sender::Two(sender)
+        } else {
+            let (sender, connection) = http1::handshake(io).await.map_err(early)?;
+            crew.hire(end.of(connection));
+            Sender::One(sender)
         };
-        converse(&mut crew, answer, &end, recorder).await
-    } else {
-        let (mut sender, connection) = http1::handshake(io).await.map_err(early)?;
-        crew.hire(end.of(connection));
-        let answer = async {
-            sender.ready().await?;
-            recorder.arm();
-            sender.send_request(request).await
-        };
-        converse(&mut crew, answer, &end, recorder).await
+        let talk = Talk { sender, crew, end, witness };
+        let protocol = if talk.h2() { "HTTP/2" } else { "HTTP/1.1" };
+        recorder.note(|record| record.connection.protocol = Some(protocol.to_owned()));
+        Ok(talk)
+    }
+
+    /// Whether HTTP/2 is spoken.
+    pub(super) fn h2(&self) -> bool {
+        matches!(self.sender, Sender::Two(_))
+    }
+
+    /// Sends a request, once, and reads the answer.
+    pub(super) async fn exchange(
+        &mut self,
+        request: http::Request<Full<Bytes>>,
+        recorder: &Recorder,
+    ) -> Result<(), Fault> {
+        let Talk { sender, crew, end, .. } = self;
+        match sender {
+            Sender::One(sender) => {
+                let answer = async {
+                    sender.ready().await?;
+                    recorder.arm();
+                    sender.send_request(request).await
+                };
+                converse(crew, answer, end, recorder).await
+            }
+            Sender::Two(sender) => {
+                let answer = async {
+                    sender.ready().await?;
+                    recorder.arm();
+                    sender.send_request(request).await
+                };
+                converse(crew, answer, end, recorder).await
+            }
+        }
+    }
+
+    /// Reads what has arrived meanwhile, and tells whether the connection can take another request.
+    pub(super) async fn lives(&mut self) -> bool {
+        self.crew.catch_up().await;
+        match &mut self.sender {
+            Sender::One(sender) => sender.is_ready(),
+            Sender::Two(sender) => sender.is_ready(),
+        }
+    }
+
+    /// Another stop watch is told from now on.
+    pub(super) fn serve(&self, recorder: &Recorder) {
+        *lock(&self.witness) = recorder.clone();
     }
 }
 

@@ -7,10 +7,11 @@ use super::{
     fault::Fault,
     jar::Jar,
     judge,
+    secrets::Values,
     template::Templates,
+    way::Way,
     words,
 };
-use crate::net::Net;
 use std::time::{Duration, Instant};
 use wire::{
     RegionId,
@@ -26,15 +27,16 @@ const LAST_PAUSE: Duration = Duration::from_millis(500);
 pub(super) async fn run(
     check: &AssignedCheck,
     journey: &Journey,
+    secrets: &Values,
     endpoint: &Endpoint,
-    net: &Net,
+    way: Way<'_>,
     trace: &Trace,
-    limit: Limit,
 ) -> Measured {
     let started = Instant::now();
-    let templates = Templates::new(&trace.id(), &endpoint.target.to_string());
+    let limit = way.limit;
+    let templates = Templates::new(&trace.id(), &endpoint.target.to_string(), secrets);
     let mut traveller =
-        Traveller { check, endpoint, net, trace, limit, templates, jar: Jar::default(), requests: 0 };
+        Traveller { check, endpoint, way, trace, limit, templates, jar: Jar::default(), requests: 0 };
     let mut steps: Vec<StepResult> = Vec::new();
     let mut last = None;
     for step in &journey.steps {
@@ -75,8 +77,9 @@ pub(super) async fn run(
         bytes: last.record.bytes(),
         certificate_expires: last.record.certificate_expires,
         connection: last.record.connection,
-        hops: Vec::new(),
+        hops: last.hops,
         addresses: Vec::new(),
+        resolver: last.record.resolver,
         evidence: failure.or(slow),
         trace_id: steps.iter().any(|step| step.phases.send.is_some()).then(|| trace.id()),
         steps,
@@ -98,7 +101,7 @@ fn since(instant: Instant) -> u32 {
 struct Traveller<'a> {
     check: &'a AssignedCheck,
     endpoint: &'a Endpoint,
-    net: &'a Net,
+    way: Way<'a>,
     trace: &'a Trace,
     limit: Limit,
     templates: Templates,
@@ -177,7 +180,7 @@ impl Traveller<'_> {
             limit,
         };
         self.requests += 1;
-        let mut attempt = attempt::http(order, self.net).await;
+        let mut attempt = attempt::http(order, &self.way).await;
         if attempt.fault.is_none() {
             match judge::capture(&step.capture, &attempt.record) {
                 Ok(values) => self.templates.learn(values),

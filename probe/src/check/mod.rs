@@ -6,15 +6,20 @@
 //! person needs to see. `attempt` puts these together, `journey` repeats them step by step. The other kinds,
 //! each in a module of its name, use the same connection, watch and sentences; `outcome` makes the result.
 //!
-//! What a run does not do, so that it measures what it says: follow redirects, reuse connections, retry, use a
-//! proxy, resume TLS sessions, ask for compression. Everything happens inside the caller's task: no task is
-//! spawned, so dropping the future closes the socket.
+//! `way` is how the run gets to its endpoint: with which addresses, resolvers and connections. `redirect` makes the next
+//! request of an answer that asks for it, `each` measures all addresses of a name, `keep` holds connections between
+//! runs.
+//!
+//! What a run does not do, so that it measures what it says: retry, use a proxy, resume TLS sessions, ask for
+//! compression, and, unless the check says so, follow redirects or reuse connections. Everything happens inside the
+//! caller's task: no task is spawned, so dropping the future closes the socket.
 
 mod attempt;
 mod certificate;
 mod crew;
 mod dial;
 mod dns;
+mod each;
 mod evidence;
 mod exchange;
 mod fault;
@@ -23,24 +28,35 @@ mod icmp;
 mod jar;
 mod journey;
 mod judge;
+mod keep;
 mod outcome;
 mod prepare;
 mod record;
+mod redact;
+mod redirect;
+mod secrets;
 mod span;
 mod tcp;
 mod template;
 mod tls;
+mod way;
 mod websocket;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
-use crate::net::Net;
+pub(crate) use keep::Kept;
+
+use crate::net::{Net, Trouble};
 use attempt::{Attempt, Limit};
+use dial::Destination;
+use fault::Fault;
+use futures_util::future::join_all;
 use outcome::{single, unsupported};
-use record::Recorder;
-use std::time::Duration;
+use secrets::Filled;
+use std::time::{Duration, Instant};
+use way::Way;
 use wire::{
     Micros,
     assignment::{AssignedCheck, CheckKind, Endpoint},
@@ -94,6 +110,8 @@ pub struct Measured {
     pub hops: Vec<Hop>,
     /// One entry for each address, where all are measured.
     pub addresses: Vec<AddressResult>,
+    /// Where a name did not resolve: whether that was its own fault or that of our servers.
+    pub resolver: Trouble,
     /// Present exactly when the run failed, was slow, or is not supported.
     pub evidence: Option<Evidence>,
     pub steps: Vec<StepResult>,
@@ -109,70 +127,123 @@ pub const MAX_BODY: usize = 1024 * 1024;
 /// Runs one check against one endpoint now, and cuts it at the check's timeout.
 ///
 /// Never fails and never panics on what the network answers: a failure is an [`Outcome`]. The future can be
-/// dropped at any time; the connection closes with it.
+/// dropped at any time; the connection closes with it. A check whose secrets this probe does not have is
+/// `Unsupported`: that says nothing of the target.
 pub async fn run(check: &AssignedCheck, endpoint: &Endpoint, net: &Net, trace: &Trace) -> Measured {
+    match secrets::fill(check, net.secrets()).await {
+        Ok(filled) => filled.clean(measure(&filled, endpoint, net, trace).await),
+        Err(lack) => unsupported(&lack.to_string()),
+    }
+}
+
+/// Measures; the secrets are filled in, but for journeys, which fill in their templates step by step.
+async fn measure(filled: &Filled<'_>, endpoint: &Endpoint, net: &Net, trace: &Trace) -> Measured {
+    let check = &*filled.check;
+    net.kept().sweep(Instant::now());
     let limit = Limit::from_now(Duration::from_micros(check.timeout_us.into()));
+    let way = Way::of(check, endpoint, net, limit);
+    match &check.kind {
+        CheckKind::Journey(journey) => {
+            return journey::run(check, journey, &filled.values, endpoint, way, trace).await;
+        }
+        CheckKind::Unknown(kind) => {
+            let kind = words::quote(kind);
+            return unsupported(&format!("this probe does not know checks of kind {kind}: update it"));
+        }
+        _ => {}
+    }
+    let every = if check.reach.all_addresses { destination(check, endpoint) } else { None };
+    let attempt = match every {
+        Some(to) => match each::starts(to, &way).await {
+            Ok((starts, found)) => {
+                let one = |start| attempt(check, endpoint, Way { start: Some(start), ..way }, trace);
+                let attempts = join_all(starts.iter().map(one)).await;
+                each::verdict(&starts, attempts, found)
+            }
+            Err(attempt) => *attempt,
+        },
+        None => attempt(check, endpoint, way, trace).await,
+    };
+    let trace_id = (attempt.record.phases.send.is_some() && sends_our_trace(&check.kind)).then(|| trace.id());
+    Measured { trace_id, ..single(attempt, check.budget_us) }
+}
+
+/// Makes a run of any kind but a journey.
+async fn attempt(check: &AssignedCheck, endpoint: &Endpoint, way: Way<'_>, trace: &Trace) -> Attempt {
+    let way = &way;
+    let url = &endpoint.url;
+    let watch = || way.watch();
     match &check.kind {
         CheckKind::Http(request) => {
             let order = attempt::Order {
                 request,
-                base: &endpoint.url,
+                base: url,
                 region_header: check.region_header.as_deref(),
                 jar: None,
                 traceparent: trace.parent(0),
-                limit,
+                limit: way.limit,
             };
-            let attempt = attempt::http(order, net).await;
-            let own = request.headers.keys().any(|name| name.eq_ignore_ascii_case("traceparent"));
-            let trace_id = (attempt.record.phases.send.is_some() && !own).then(|| trace.id());
-            Measured { trace_id, ..single(attempt, check.budget_us) }
+            attempt::http(order, way).await
         }
         CheckKind::Tcp(tcp) => {
-            let recorder = Recorder::start();
-            let work = tcp::check(tcp, &endpoint.url, net, &recorder);
-            single(attempt::watched(limit, &recorder, work).await, check.budget_us)
+            let recorder = watch();
+            attempt::watched(way.limit, &recorder, tcp::check(tcp, url, way, &recorder)).await
         }
         CheckKind::Tls(tls) => {
-            let recorder = Recorder::start();
-            let work = tls::check(tls, &endpoint.url, net, &recorder);
-            single(attempt::watched(limit, &recorder, work).await, check.budget_us)
+            let recorder = watch();
+            attempt::watched(way.limit, &recorder, tls::check(tls, url, way, &recorder)).await
         }
+        CheckKind::Dns(dns) if dns.authoritative => dns::authority::check(dns, way).await,
         CheckKind::Dns(dns) => {
-            let recorder = Recorder::start();
-            let work = dns::check(dns, &endpoint.url, net, trace, &recorder);
-            single(attempt::watched(limit, &recorder, work).await, check.budget_us)
+            let recorder = watch();
+            attempt::watched(way.limit, &recorder, dns::check(dns, url, way, trace, &recorder)).await
         }
-        CheckKind::Icmp(icmp) => match icmp::check(icmp, &endpoint.url, limit, net, trace).await {
-            Ok(attempt) => single(attempt, check.budget_us),
-            Err(icmp::Unsupported(why)) => unsupported(&why),
+        CheckKind::Icmp(icmp) => match icmp::check(icmp, url, way, trace).await {
+            Ok(attempt) => attempt,
+            Err(icmp::Unsupported(why)) => Attempt { unsupported: Some(why), ..Attempt::default() },
         },
         CheckKind::Grpc(grpc) => {
-            let recorder = Recorder::start();
-            let work = grpc::check(grpc, &endpoint.url, trace, net, &recorder);
-            let attempt = attempt::watched(limit, &recorder, work).await;
-            let trace_id = attempt.record.phases.send.is_some().then(|| trace.id());
-            Measured { trace_id, ..single(attempt, check.budget_us) }
+            let recorder = watch();
+            attempt::watched(way.limit, &recorder, grpc::check(grpc, url, trace, way, &recorder)).await
         }
         CheckKind::WebSocket(socket) => {
-            let recorder = Recorder::start();
-            let (prepared, secrets) = match websocket::ready(socket, &endpoint.url, &trace.parent(0)) {
+            let (prepared, secrets) = match websocket::ready(socket, url, &trace.parent(0)) {
                 Ok(ready) => ready,
                 Err(fault) => {
                     let secrets = socket.headers.values().cloned().collect();
-                    return single(Attempt { secrets, ..attempt::lost(fault) }, check.budget_us);
+                    return Attempt { secrets, ..attempt::lost(fault) };
                 }
             };
+            let recorder = watch();
             // The nonce of RFC 6455 (4.1) only has to be random; the trace id is.
-            let work = websocket::check(socket, &prepared, trace.trace_id, net, &recorder);
-            let attempt = Attempt { secrets, ..attempt::watched(limit, &recorder, work).await };
-            let own = socket.headers.keys().any(|name| name.eq_ignore_ascii_case("traceparent"));
-            let trace_id = (attempt.record.phases.send.is_some() && !own).then(|| trace.id());
-            Measured { trace_id, ..single(attempt, check.budget_us) }
+            let work = websocket::check(socket, &prepared, trace.trace_id, way, &recorder);
+            Attempt { secrets, ..attempt::watched(way.limit, &recorder, work).await }
         }
-        CheckKind::Unknown(kind) => {
-            let kind = words::quote(kind);
-            unsupported(&format!("this probe does not know checks of kind {kind}: update it"))
+        CheckKind::Journey(_) | CheckKind::Unknown(_) => {
+            attempt::lost(Fault::request("a check of this kind is no single request"))
         }
-        CheckKind::Journey(journey) => journey::run(check, journey, endpoint, net, trace, limit).await,
     }
+}
+
+/// Where a check goes, when it goes to one place by a connection, and can be made at all.
+fn destination(check: &AssignedCheck, endpoint: &Endpoint) -> Option<Destination> {
+    let url = &endpoint.url;
+    match &check.kind {
+        CheckKind::Http(request) => Some(prepare::prepare(request, url, "", |_| None).ok()?.to),
+        CheckKind::WebSocket(socket) => Some(websocket::ready(socket, url, "").ok()?.0.to),
+        CheckKind::Tls(_) => Destination::or_port(&tcp::parse(url).ok()?, tls::PORT).ok(),
+        CheckKind::Tcp(_) | CheckKind::Grpc(_) => Destination::of(&tcp::parse(url).ok()?).ok(),
+        CheckKind::Dns(_) | CheckKind::Icmp(_) | CheckKind::Journey(_) | CheckKind::Unknown(_) => None,
+    }
+}
+
+/// Whether a check's requests carry our `traceparent`, and not one of its own.
+fn sends_our_trace(kind: &CheckKind) -> bool {
+    let headers = match kind {
+        CheckKind::Http(request) => &request.headers,
+        CheckKind::WebSocket(socket) => &socket.headers,
+        CheckKind::Grpc(_) => return true,
+        _ => return false,
+    };
+    !headers.keys().any(|name| name.eq_ignore_ascii_case("traceparent"))
 }

@@ -72,8 +72,13 @@ pub(super) fn prepare(
 
 impl Prepared {
     /// The request as hyper wants it: an origin-form target and a `Host` header for HTTP/1.1 (RFC 9112, 3.2),
-    /// a full URI for HTTP/2 (RFC 9113, 8.3.1), where a `connection` header is not allowed.
-    pub(super) fn to_http(&self, h2: bool) -> Result<http::Request<http_body_util::Full<Bytes>>, Fault> {
+    /// a full URI for HTTP/2 (RFC 9113, 8.3.1), where a `connection` header is not allowed. `keep` asks for a
+    /// connection that stays.
+    pub(super) fn to_http(
+        &self,
+        h2: bool,
+        keep: bool,
+    ) -> Result<http::Request<http_body_util::Full<Bytes>>, Fault> {
         let refuse = |error: http::Error| Fault::request(format!("the request cannot be sent: {error}"));
         let target = &self.url[Position::BeforePath..Position::AfterQuery];
         let uri = Uri::builder().path_and_query(target);
@@ -82,7 +87,9 @@ impl Prepared {
             uri.scheme("https").authority(self.authority.as_str())
         } else {
             headers.insert(header::HOST, value("host", &self.authority)?);
-            headers.entry(header::CONNECTION).or_insert(HeaderValue::from_static("close"));
+            if !keep {
+                headers.entry(header::CONNECTION).or_insert(HeaderValue::from_static("close"));
+            }
             uri
         };
         let mut request = http::Request::new(http_body_util::Full::new(self.body.clone()));
@@ -94,7 +101,7 @@ impl Prepared {
 }
 
 /// A header's value. Line breaks are refused: they would begin another header.
-fn value(name: &str, text: &str) -> Result<HeaderValue, Fault> {
+pub(super) fn value(name: &str, text: &str) -> Result<HeaderValue, Fault> {
     HeaderValue::from_bytes(text.as_bytes()).map_err(|_| {
         Fault::request(format!(
             "the value of header {} holds a character that headers cannot",
@@ -183,14 +190,15 @@ mod tests {
             expect: Default::default(),
         };
         let prepared = prepare(&request, "http://a.test:8080", "tp", |_| None).expect("valid");
-        let http1 = prepared.to_http(false).expect("valid");
+        let http1 = prepared.to_http(false, false).expect("valid");
         assert_eq!(http1.uri(), "/x?y");
         assert_eq!(http1.headers()["host"], "a.test:8080");
         assert_eq!(http1.headers()["connection"], "close");
         assert_eq!(http1.headers()["content-length"], "0");
+        assert!(!prepared.to_http(false, true).expect("valid").headers().contains_key("connection"));
         request.headers = [("HOST".to_owned(), "b.test".to_owned())].into();
         let prepared = prepare(&request, "https://a.test", "tp", |_| None).expect("valid");
-        let http2 = prepared.to_http(true).expect("valid");
+        let http2 = prepared.to_http(true, false).expect("valid");
         assert_eq!(http2.uri(), "https://b.test/x?y");
         assert!(!http2.headers().contains_key("host") && !http2.headers().contains_key("connection"));
         assert_eq!(prepared.to.host.to_string(), "a.test");

@@ -4,10 +4,12 @@
 //! differences of marks on one clock: they tile the time from the start to the end without gap or overlap, and
 //! their sum is the total to the microsecond.
 
+use crate::net::{Trouble, tcp_info};
 use http::HeaderMap;
 use runtime::lock::lock;
 use std::{
     net::SocketAddr,
+    os::fd::{AsFd, OwnedFd},
     sync::{Arc, Mutex, MutexGuard},
     time::Instant,
 };
@@ -52,7 +54,7 @@ impl Phase {
 }
 
 /// What is known of a request and its answer.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Record {
     /// From the start to [`Recorder::finish`], microseconds.
     pub(super) total_us: u32,
@@ -72,6 +74,10 @@ pub(super) struct Record {
     pub(super) certificate_expires: Option<Micros>,
     /// What is known of the connection.
     pub(super) connection: Connection,
+    /// Whose fault it was that a name was not resolved.
+    pub(super) resolver: Trouble,
+    /// When the watch was stopped.
+    pub(super) stopped: Option<Instant>,
     /// What is being waited for, for the sentence when it does not come in time: "no … within 1 s".
     pub(super) awaited: Option<String>,
 }
@@ -121,7 +127,17 @@ struct Watch {
     mark_us: u32,
     current: Option<Phase>,
     armed: bool,
+    socket: Option<Socket>,
     record: Record,
+}
+
+/// The TCP connection, to ask the system about.
+#[derive(Debug)]
+struct Socket {
+    /// A descriptor of our own for the socket: whoever speaks on it may be gone by the time that we ask.
+    handle: OwnedFd,
+    /// What had been sent again before this run, on a connection that was there before.
+    retransmits: u32,
 }
 
 impl Watch {
@@ -135,6 +151,16 @@ impl Watch {
         }
         self.current = next;
     }
+
+    /// Notes what the system knows of the connection.
+    fn ask_system(&mut self) {
+        let Some(socket) = &self.socket else { return };
+        if let Some(facts) = tcp_info::read(&socket.handle) {
+            let connection = &mut self.record.connection;
+            connection.retransmits = Some(facts.retransmits.saturating_sub(socket.retransmits));
+            connection.min_rtt_us = facts.min_rtt_us;
+        }
+    }
 }
 
 fn micros(duration: std::time::Duration) -> u32 {
@@ -144,9 +170,54 @@ fn micros(duration: std::time::Duration) -> u32 {
 impl Recorder {
     /// Starts the watch.
     pub(super) fn start() -> Recorder {
-        let started = Instant::now();
-        let watch = Watch { started, mark_us: 0, current: None, armed: false, record: Record::default() };
+        Recorder::start_at(Instant::now())
+    }
+
+    /// Starts the watch in the past: when the one before was stopped, so that no time is lost between them.
+    pub(super) fn start_at(started: Instant) -> Recorder {
+        Recorder::of(Watch {
+            started,
+            mark_us: 0,
+            current: None,
+            armed: false,
+            socket: None,
+            record: Record::default(),
+        })
+    }
+
+    fn of(watch: Watch) -> Recorder {
         Recorder { watch: Arc::new(Mutex::new(watch)) }
+    }
+
+    /// Ends the current phase, and makes another watch that knows and has measured the same so far.
+    pub(super) fn fork(&self) -> Recorder {
+        let mut watch = self.lock();
+        watch.enter(None, Instant::now());
+        let (started, mark_us, record) = (watch.started, watch.mark_us, watch.record.clone());
+        Recorder::of(Watch { started, mark_us, current: None, armed: false, socket: None, record })
+    }
+
+    /// From now on, the system is asked about this connection when the record is closed. `retransmits` is how many
+    /// segments had been sent again on it before.
+    pub(super) fn attach(&self, handle: OwnedFd, retransmits: u32) {
+        self.lock().socket = Some(Socket { handle, retransmits });
+    }
+
+    /// Like [`Recorder::attach`] for a new connection. Where no descriptor is left for it, the run goes on without.
+    pub(super) fn attach_new(&self, socket: &impl AsFd) {
+        if let Ok(handle) = socket.as_fd().try_clone_to_owned() {
+            self.attach(handle, 0);
+        }
+    }
+
+    /// Notes what the system knows of the connection now, and gives the connection back, with how many segments were
+    /// ever sent again on it.
+    pub(super) fn detach(&self) -> Option<(OwnedFd, u32)> {
+        let mut watch = self.lock();
+        watch.ask_system();
+        let socket = watch.socket.take()?;
+        let since = watch.record.connection.retransmits.unwrap_or_default();
+        Some((socket.handle, socket.retransmits.saturating_add(since)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Watch> {
@@ -183,7 +254,9 @@ impl Recorder {
         let ended_in = watch.current;
         watch.enter(None, now);
         let total_us = micros(now.saturating_duration_since(watch.started));
-        Record { total_us, ended_in, ..std::mem::take(&mut watch.record) }
+        watch.ask_system();
+        watch.socket = None;
+        Record { total_us, ended_in, stopped: Some(now), ..std::mem::take(&mut watch.record) }
     }
 }
 
@@ -207,6 +280,26 @@ mod tests {
         assert_eq!(record.phases.dns, None);
         assert_eq!(record.phases.transfer, None);
         recorder.flushed();
+    }
+
+    #[test]
+    fn a_fork_goes_on_where_the_first_watch_stood() {
+        let recorder = Recorder::start();
+        recorder.enter(Phase::Dns);
+        let forks = [recorder.fork(), recorder.fork()];
+        for fork in &forks {
+            fork.enter(Phase::Connect);
+        }
+        let [one, two] = forks.map(|fork| fork.finish());
+        for record in [&one, &two] {
+            assert_eq!(record.phases.sum(), record.total_us);
+            assert!(record.phases.connect.is_some() && record.ended_in == Some(Phase::Connect));
+        }
+        assert_eq!(one.phases.dns, two.phases.dns);
+        let next = Recorder::start_at(one.stopped.expect("it was stopped"));
+        next.enter(Phase::Connect);
+        let next = next.finish();
+        assert_eq!(next.phases.sum(), next.total_us);
     }
 
     #[test]

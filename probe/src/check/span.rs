@@ -3,10 +3,13 @@
 //! The request carries this span's own id, so the service's spans hang below it. Where traces are not exported there is
 //! no span and no cost.
 
-use super::{Trace, attempt::Attempt, evidence, prepare::Prepared};
+use super::{Trace, evidence, fault::Fault, prepare::Prepared, record::Record};
+use http::{HeaderMap, HeaderValue};
 use runtime::trace;
 use tracing::{Span, field::Empty, info_span};
-use wire::{assignment::Request, sample::FailClass};
+use wire::sample::FailClass;
+
+const TRACEPARENT: &str = "traceparent";
 
 /// One request's span; nothing where traces are not exported.
 pub(super) struct RequestSpan(Span);
@@ -15,12 +18,12 @@ pub(super) struct RequestSpan(Span);
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
 
 impl RequestSpan {
-    /// Begins a span below the current one.
-    pub(super) fn begin(request: &Request) -> RequestSpan {
+    /// Begins a span below the current one; `redirects` were followed before.
+    pub(super) fn begin(method: &str, redirects: usize) -> RequestSpan {
         if !trace::exported() {
             return RequestSpan(Span::none());
         }
-        let method = request.method.to_ascii_uppercase();
+        let method = method.to_ascii_uppercase();
         let known = METHODS.contains(&method.as_str());
         let span = info_span!(
             "http.request",
@@ -28,6 +31,7 @@ impl RequestSpan {
             otel.kind = "client",
             otel.status_code = Empty,
             otel.status_description = Empty,
+            http.request.resend_count = Empty,
             http.request.method = if known { &method } else { "_OTHER" },
             http.response.status_code = Empty,
             url.full = Empty,
@@ -40,6 +44,9 @@ impl RequestSpan {
             error.type = Empty,
             user_agent.synthetic.type = "test",
         );
+        if redirects > 0 {
+            span.record("http.request.resend_count", i64::try_from(redirects).unwrap_or(i64::MAX));
+        }
         RequestSpan(span)
     }
 
@@ -47,6 +54,17 @@ impl RequestSpan {
     pub(super) fn traceparent(&self) -> Option<String> {
         let (trace_id, span_id) = trace::identity(&self.0)?;
         Some(Trace { trace_id, span_id }.parent(0))
+    }
+
+    /// Puts this span's id where `old` is: into a request that follows a redirect. A check's own header stays.
+    pub(super) fn replace(&self, old: &str, headers: &mut HeaderMap) {
+        let ours = headers.get(TRACEPARENT).is_some_and(|value| value == old);
+        // Digits and hyphens only.
+        if let Some(value) = self.traceparent().and_then(|text| HeaderValue::try_from(text).ok())
+            && ours
+        {
+            headers.insert(TRACEPARENT, value);
+        }
     }
 
     /// Where the request goes: without the query and without the values that evidence leaves out too.
@@ -63,12 +81,11 @@ impl RequestSpan {
     }
 
     /// What came of it.
-    pub(super) fn end(self, attempt: &Attempt) {
+    pub(super) fn end(self, record: &Record, fault: Option<&Fault>, secrets: &[String]) {
         let span = self.0;
         if span.is_none() {
             return;
         }
-        let record = &attempt.record;
         if let Some(address) = record.address {
             span.record("network.peer.address", address.ip().to_string());
             span.record("network.peer.port", i64::from(address.port()));
@@ -79,13 +96,13 @@ impl RequestSpan {
         if let Some(protocol) = &record.connection.protocol {
             span.record("network.protocol.version", protocol.trim_start_matches("HTTP/"));
         }
-        let Some(fault) = &attempt.fault else { return };
+        let Some(fault) = fault else { return };
         let kind = match (fault.class, record.status) {
             (FailClass::Status, Some(status)) => status.to_string(),
             (class, _) => class.to_string(),
         };
         span.record("error.type", kind);
         span.record("otel.status_code", "ERROR");
-        span.record("otel.status_description", evidence::clean(&fault.summary, &attempt.secrets));
+        span.record("otel.status_description", evidence::clean(&fault.summary, secrets));
     }
 }

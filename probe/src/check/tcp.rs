@@ -4,9 +4,9 @@ use super::{
     dial::{self, Destination},
     fault::{self, Fault},
     record::{Phase, Recorder},
+    way::Way,
     words,
 };
-use crate::net::Net;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -19,8 +19,8 @@ const MAX_SAID: usize = 4096;
 
 /// Connects to host and port of `url` and closes: phases `dns`, for a name, and `connect`; `send` and `wait` where
 /// there is something to send or to expect.
-pub(super) async fn check(tcp: &Tcp, url: &str, net: &Net, recorder: &Recorder) -> Result<(), Fault> {
-    let mut socket = dial::tcp(&Destination::of(&parse(url)?)?, net, recorder).await?;
+pub(super) async fn check(tcp: &Tcp, url: &str, way: &Way<'_>, recorder: &Recorder) -> Result<(), Fault> {
+    let mut socket = dial::tcp(&Destination::of(&parse(url)?)?, way, recorder).await?;
     if let Some(text) = &tcp.send {
         recorder.enter(Phase::Send);
         socket.write_all(text.as_bytes()).await.map_err(|error| lost("while sending", &error))?;

@@ -1,8 +1,12 @@
 //! Filling captured values into the texts of a journey.
 
-use super::{fault::Fault, words};
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, syntax::SyntaxConfig};
-use std::collections::BTreeMap;
+use super::{
+    fault::Fault,
+    secrets::{self, Values},
+    words,
+};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Object};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 use wire::assignment::Request;
 
 /// Instructions that one text may take: enough for any value or condition, and over in well under a millisecond.
@@ -10,8 +14,11 @@ const FUEL: u64 = 10_000;
 /// The longest text that may result, bytes.
 const MAX_TEXT: usize = 1024 * 1024;
 
-/// What templates can name: captured values, `run.id` (the trace id) and `region` (the series' target). The
-/// last two cannot be replaced by a capture.
+/// Names that no capture replaces.
+const OURS: [&str; 3] = ["run", "region", "secret"];
+
+/// What templates can name: captured values, `run.id` (the trace id), `region` (the series' target) and
+/// `secret.NAME`. The last three cannot be replaced by a capture.
 pub(super) struct Templates {
     environment: Environment<'static>,
     values: BTreeMap<String, Value>,
@@ -19,7 +26,7 @@ pub(super) struct Templates {
 
 impl Templates {
     /// Starts without captured values.
-    pub(super) fn new(run_id: &str, region: &str) -> Templates {
+    pub(super) fn new(run_id: &str, region: &str, secrets: &Values) -> Templates {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
@@ -29,13 +36,14 @@ impl Templates {
         let values = BTreeMap::from([
             ("run".to_owned(), Value::from_pairs([("id", run_id)])),
             ("region".to_owned(), Value::from(region)),
+            ("secret".to_owned(), Value::from_object(ByName(secrets.clone()))),
         ]);
         Templates { environment, values }
     }
 
     /// Adds captured values.
     pub(super) fn learn(&mut self, captured: BTreeMap<String, String>) {
-        for (name, value) in captured.into_iter().filter(|(name, _)| name != "run" && name != "region") {
+        for (name, value) in captured.into_iter().filter(|(name, _)| !OURS.contains(&name.as_str())) {
             self.values.insert(name, Value::from(value));
         }
     }
@@ -73,7 +81,7 @@ impl Templates {
             return Ok(());
         }
         let bad = |why: String| Fault::request(format!("the template in the {place} failed: {why}"));
-        let filled = self.environment.render_str(text, &self.values);
+        let filled = self.environment.render_str(&secrets::subscripted(text), &self.values);
         let filled = filled.map_err(|error| bad(error.to_string().replace(" (in <string>:1)", "")))?;
         if filled.len() > MAX_TEXT {
             return Err(bad("the text is longer than 1 MiB".to_owned()));
@@ -83,12 +91,26 @@ impl Templates {
     }
 }
 
+/// The secrets as templates see them: a value for a name, and no way to list or print them all.
+#[derive(Debug)]
+struct ByName(Values);
+
+impl Object for ByName {
+    fn get_value(self: &Arc<Self>, name: &Value) -> Option<Value> {
+        self.0.get(name.as_str()?).map(|secret| Value::from(secret.reveal()))
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn render(text: &str) -> Result<String, String> {
-        let mut templates = Templates::new("r1", "eu");
+        let mut templates = Templates::new("r1", "eu", &Values::new());
         let captured = [("id", "a{{ region }}\"<&"), ("run", "x")];
         templates.learn(captured.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
         let mut text = text.to_owned();

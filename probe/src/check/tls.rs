@@ -5,19 +5,20 @@ use super::{
     dial::{self, Destination},
     fault::Fault,
     record::Recorder,
-    tcp, words,
+    tcp,
+    way::Way,
+    words,
 };
-use crate::net::Net;
 use rustls::pki_types::ServerName;
 use std::time::{SystemTime, UNIX_EPOCH};
 use wire::{assignment::Tls, sample::FailClass};
 
 /// The port where none is given.
-const PORT: u16 = 443;
+pub(super) const PORT: u16 = 443;
 
 /// Connects and shakes hands: phases `dns`, for a name, `connect` and `tls`. No protocol is offered (ALPN), so that
 /// servers of any protocol can be asked.
-pub(super) async fn check(tls: &Tls, url: &str, net: &Net, recorder: &Recorder) -> Result<(), Fault> {
+pub(super) async fn check(tls: &Tls, url: &str, way: &Way<'_>, recorder: &Recorder) -> Result<(), Fault> {
     let to = Destination::or_port(&tcp::parse(url)?, PORT)?;
     let name = match &tls.server_name {
         Some(name) => ServerName::try_from(name.trim_end_matches('.').to_owned()).map_err(|_| {
@@ -25,8 +26,8 @@ pub(super) async fn check(tls: &Tls, url: &str, net: &Net, recorder: &Recorder) 
         })?,
         None => to.server_name()?,
     };
-    let socket = dial::tcp(&to, net, recorder).await?;
-    let _open = dial::secure(socket, name, &[], net, recorder).await?;
+    let socket = dial::tcp(&to, way, recorder).await?;
+    let _open = dial::secure(socket, name, &[], way, recorder).await?;
     let Some(wanted) = tls.valid_for_s else { return Ok(()) };
     let expires = recorder.note(|record| record.certificate_expires);
     let expires = expires.ok_or_else(|| {

@@ -10,9 +10,9 @@ use super::{
     fault::{self, Fault},
     prepare::{Prepared, prepare},
     record::{Phase, Recorder},
+    way::Way,
     words,
 };
-use crate::net::Net;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderValue, Uri, header};
@@ -61,10 +61,10 @@ pub(super) async fn check(
     check: &WebSocket,
     prepared: &Prepared,
     nonce: [u8; 16],
-    net: &Net,
+    way: &Way<'_>,
     recorder: &Recorder,
 ) -> Result<(), Fault> {
-    let line = dial::line(&prepared.to, prepared.secure.then_some(ALPN), net, recorder).await?;
+    let line = dial::line(&prepared.to, prepared.secure.then_some(ALPN), way, recorder).await?;
     let mut stream = open(line, prepared, nonce, recorder).await?;
     if check.send.is_some() || check.expect.is_some() {
         recorder.enter(Phase::Transfer);
@@ -109,7 +109,7 @@ async fn open(
 /// The handshake's request. What the protocol needs replaces what the check says.
 fn request(prepared: &Prepared, nonce: [u8; 16]) -> Result<http::Request<()>, Fault> {
     let refuse = |error: http::Error| Fault::request(format!("the request cannot be sent: {error}"));
-    let (mut head, _) = prepared.to_http(false)?.into_parts();
+    let (mut head, _) = prepared.to_http(false, false)?.into_parts();
     head.uri = Uri::builder()
         .scheme(if prepared.secure { "wss" } else { "ws" })
         .authority(prepared.authority.as_str())

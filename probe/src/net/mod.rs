@@ -1,17 +1,31 @@
 //! What every measurement needs of the network: trusted certificates, fixed addresses, forbidden addresses.
 //!
-//! [`Override`] pins a name to an address, [`denied`] tells which addresses are never connected to, and
-//! [`Net`] holds both with the TLS settings, so that a check never reads the environment on its own.
+//! [`Override`] pins a name to an address, [`denied`] tells which addresses are never connected to, `resolve` asks for
+//! the addresses of names, `tcp_info` what the system knows of a connection, and [`Net`] holds what of it is shared
+//! with the TLS settings, so that a check never reads the environment on its own.
 
 mod deny;
 mod pin;
+pub(crate) mod resolve;
+pub(crate) mod shelf;
+pub(crate) mod tcp_info;
 mod trust;
 
 pub use deny::denied;
 pub use pin::{BadOverride, Override};
+pub use resolve::Trouble;
 pub use trust::Shown;
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use crate::check::Kept;
+use crate::secrets::Secrets;
+use resolve::{Resolver, System};
+use runtime::random::Random;
+use shelf::Shelf;
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 /// Why no network settings could be made. All of them need a person: do not retry.
 #[derive(Debug, thiserror::Error)]
@@ -28,11 +42,14 @@ pub enum NetError {
 #[derive(Clone)]
 pub struct Net {
     inner: Arc<Inner>,
+    secrets: Secrets,
 }
 
 struct Inner {
     trust: trust::Trust,
-    pins: HashMap<(String, u16), SocketAddr>,
+    pins: BTreeMap<(String, u16), SocketAddr>,
+    resolver: Resolver,
+    kept: Shelf<Kept>,
 }
 
 impl Net {
@@ -42,32 +59,58 @@ impl Net {
     /// # Errors
     /// [`NetError::Twice`] for contradicting overrides, [`NetError::Tls`] if TLS cannot be set up.
     pub fn new(resolve: Vec<Override>) -> Result<Net, NetError> {
-        Net::trusting(resolve, runtime::tls::roots())
+        Net::trusting(resolve, runtime::tls::roots(), System::of_this_machine())
     }
 
     /// Like [`Net::new`] with the given trust anchors only.
-    fn trusting(resolve: Vec<Override>, roots: rustls::RootCertStore) -> Result<Net, NetError> {
-        let mut pins = HashMap::new();
+    fn trusting(
+        resolve: Vec<Override>,
+        roots: rustls::RootCertStore,
+        system: System,
+    ) -> Result<Net, NetError> {
+        let mut pins = BTreeMap::new();
         for Override { host, port, address } in resolve {
             if pins.insert((host.clone(), port), address).is_some() {
                 return Err(NetError::Twice { host, port });
             }
         }
         let trust = trust::Trust::new(roots)?;
-        Ok(Net { inner: Arc::new(Inner { trust, pins }) })
+        let resolver = Resolver::new(system, Random::from_os());
+        let inner = Inner { trust, pins, resolver, kept: Shelf::default() };
+        Ok(Net { inner: Arc::new(inner), secrets: Secrets::default() })
     }
 
     /// A network that trusts the given certificates, for tests with servers of their own. Without any, it trusts an
     /// authority that never signs anything.
     #[cfg(test)]
-    pub(crate) fn for_tests(resolve: Vec<Override>, mut roots: rustls::RootCertStore) -> Net {
+    pub(crate) fn for_tests(resolve: Vec<Override>, roots: rustls::RootCertStore) -> Net {
+        Net::with_names(resolve, roots, System::of_this_machine())
+    }
+
+    /// The same with the names of a machine of its own.
+    #[cfg(test)]
+    pub(crate) fn with_names(
+        resolve: Vec<Override>,
+        mut roots: rustls::RootCertStore,
+        system: System,
+    ) -> Net {
         if roots.is_empty() {
             let mut nobody = rcgen::CertificateParams::default();
             nobody.distinguished_name.push(rcgen::DnType::CommonName, "nobody");
             let key = rcgen::KeyPair::generate().expect("ring makes keys");
             roots.add(nobody.self_signed(&key).expect("signs").der().clone()).expect("a certificate");
         }
-        Net::trusting(resolve, roots).expect("test overrides do not contradict each other")
+        Net::trusting(resolve, roots, system).expect("test overrides do not contradict each other")
+    }
+
+    /// The same network with these secrets for its checks.
+    pub fn with_secrets(self, secrets: Secrets) -> Net {
+        Net { secrets, ..self }
+    }
+
+    /// What checks may use by name.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// The TLS settings of one measurement: a fresh handshake that offers the protocols `alpn`, most wanted first,
@@ -78,7 +121,30 @@ impl Net {
 
     /// The address that an [`Override`] gives to this host and port. `host` as [`url::Host`] prints it.
     pub fn pinned(&self, host: &str, port: u16) -> Option<SocketAddr> {
+        if self.inner.pins.is_empty() {
+            return None;
+        }
         self.inner.pins.get(&(host.trim_end_matches('.').to_owned(), port)).copied()
+    }
+
+    /// The address that an [`Override`] gives to this host, for protocols without ports: of the port `likely`, when
+    /// one names it, or else of the lowest.
+    pub(crate) fn pinned_host(&self, host: &str, likely: Option<u16>) -> Option<IpAddr> {
+        let named = likely.and_then(|port| self.pinned(host, port));
+        let host = host.trim_end_matches('.');
+        let lowest =
+            || self.inner.pins.iter().find(|((name, _), _)| name == host).map(|(_, address)| *address);
+        named.or_else(lowest).map(|address| address.ip())
+    }
+
+    /// Asks for the addresses of names.
+    pub(crate) fn resolver(&self) -> &Resolver {
+        &self.inner.resolver
+    }
+
+    /// The connections that are kept for the next run.
+    pub(crate) fn kept(&self) -> &Shelf<Kept> {
+        &self.inner.kept
     }
 }
 
@@ -94,5 +160,12 @@ mod tests {
         let net = Net::new(vec![parse("a.test:80=127.0.0.1:1")]).expect("one is fine");
         assert_eq!(net.pinned("a.test.", 80), Some(([127, 0, 0, 1], 1).into()));
         assert_eq!(net.pinned("a.test", 81), None);
+        let two = vec![parse("a.test:80=127.0.0.1:1"), parse("a.test:443=127.0.0.2:1")];
+        let net = Net::new(two).expect("two ports are fine");
+        for (likely, ip) in [(Some(443), [127, 0, 0, 2]), (Some(25), [127, 0, 0, 1]), (None, [127, 0, 0, 1])]
+        {
+            assert_eq!(net.pinned_host("a.test", likely), Some(ip.into()));
+        }
+        assert_eq!(net.pinned_host("b.test", None), None);
     }
 }

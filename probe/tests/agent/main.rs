@@ -49,6 +49,7 @@ fn settings(data: &Path, collectors: &[&str]) -> Settings {
         spool_bytes: probe::settings::DEFAULT_SPOOL_BYTES,
         control: vec![],
         runs_most: None,
+        secrets: None,
     }
 }
 

@@ -77,6 +77,8 @@ fn dns() {
         rcode: "NOERROR".to_owned(),
         answers: Vec::new(),
         authentic: false,
+        authoritative: false,
+        ttl: None,
     };
     assert_eq!(kind("dns: {name: www.example.com.}"), CheckKind::Dns(least.clone()));
     let whole = Dns {
@@ -260,4 +262,40 @@ fn all_problems_of_a_kind_are_told_at_once_where_they_stand() {
         "17:17 checks.d.icmp.max_loss: expected a share in whole percent from 0% to 100%, such as 20%, found \"200%\"",
     ];
     assert_eq!(bad(&text), expected);
+}
+
+#[test]
+fn secrets_of_the_probes_are_named_in_any_text() {
+    match kind("tcp: {send: 'AUTH {{ secret.mail_key-2 }} {{ x }}', expect: '{{secret.b}}'}") {
+        CheckKind::Tcp(tcp) => assert_eq!(tcp.send, some("AUTH {{ secret.mail_key-2 }} {{ x }}")),
+        other => panic!("{other:?}"),
+    }
+    for right in [
+        "http: {path: '/{{ secret.a }}?b={{c}}', headers: {x: '{{ secret.a }}'}, json: {k: '{{ secret.a }}'}}",
+        "http: {expect: {body_contains: '{{ secret.a }}', json: {$.a: '{{ secret.a }}'}}}",
+        "websocket: {path: '/{{ secret.a }}', headers: {x: '{{ secret.a }}'}, send: '{{ secret.a }}'}",
+        "journey: {steps: [{name: x, get: '/{{ secret.a-b }}', headers: {x: '{{secret.a}}'}}]}",
+    ] {
+        kind(right);
+    }
+    let long = format!("http: {{headers: {{x: '{{{{ secret.{} }}}}'}}}}", "x".repeat(64));
+    refused(&[
+        (
+            "http: {headers: {x: '{{ secrets.a }}'}}",
+            ".http.headers.x: there is no `secrets.a` in templates; did you mean `secret.a`?",
+        ),
+        ("http: {path: '/{{ secret.a b }}'}", ".http.path: a secret is written as secret.NAME"),
+        ("http: {body: '{{ secret }}'}", ".http.body: a secret is written as secret.NAME"),
+        ("tcp: {send: '{{ secret.-a }}'}", ".tcp.send: a secret is written as secret.NAME"),
+        ("websocket: {expect: '{{ secret.a- }}'}", ".websocket.expect: a secret is written as secret.NAME"),
+        (
+            "journey: {steps: [{name: x, get: '/{{ scret.a }}'}]}",
+            ".journey.steps[0].get: there is no `scret.a` in templates; did you mean `secret.a`?",
+        ),
+        (
+            "journey: {steps: [{name: x, get: /, capture: {secret: {header: y}}}]}",
+            ".journey.steps[0].capture.secret: is built in",
+        ),
+        (&long, ".http.headers.x: a secret is written as secret.NAME"),
+    ]);
 }

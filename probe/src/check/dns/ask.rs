@@ -1,22 +1,19 @@
 //! Carrying a question to the server and an answer back, by UDP or TCP.
 
-use super::question::{Match, Question};
 use crate::check::{
     dial,
     fault::Fault,
     record::{Phase, Recorder},
     tcp::lost,
 };
-use hickory_proto::op::Message;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::UdpSocket,
+use crate::net::resolve::{
+    ask::{DATAGRAM_MOST, socket},
+    question::{Match, Question},
 };
+use hickory_proto::op::Message;
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wire::sample::FailClass;
-
-/// Room for one datagram, bytes: more than the question allows, for servers that do not care.
-const DATAGRAM_MOST: usize = 4096;
 
 /// Asks by UDP. Messages that are no answer are ignored until the run is cut.
 pub(super) async fn by_udp(
@@ -25,14 +22,8 @@ pub(super) async fn by_udp(
     recorder: &Recorder,
 ) -> Result<Box<Message>, Fault> {
     recorder.enter(Phase::Send);
-    let local: SocketAddr = match server {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
     let failed = |error: std::io::Error| Fault::connect(server, &error);
-    let socket = UdpSocket::bind(local).await.map_err(failed)?;
-    // Connected, so that the system passes on only what comes from the server, and tells when its port is closed.
-    socket.connect(server).await.map_err(failed)?;
+    let socket = socket(server).await.map_err(failed)?;
     socket.send(&question.bytes).await.map_err(failed)?;
     recorder.enter(Phase::Wait);
     let mut buffer = [0; DATAGRAM_MOST];

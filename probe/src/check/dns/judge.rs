@@ -1,17 +1,23 @@
 //! Is the answer what was expected?
 
-use crate::check::{fault::Fault, words};
+use crate::{
+    check::{fault::Fault, words},
+    net::resolve::question::rcode,
+};
 use hickory_proto::{
-    op::{Message, ResponseCode},
+    op::Message,
     rr::{Name, RData},
 };
 use std::net::IpAddr;
-use wire::{assignment::Dns, sample::FailClass};
+use wire::{
+    assignment::{Dns, Ttl},
+    sample::FailClass,
+};
 
 /// How many records a sentence lists.
 const LISTED_MOST: usize = 5;
 
-/// Compares the response code, then the answers, then the AD flag; the first that does not hold counts.
+/// Compares the response code, then the answers, then how long they may be kept, then the AD flag; the first that does not hold counts.
 ///
 /// # Errors
 /// [`FailClass::Status`] for another response code, else [`FailClass::Assertion`].
@@ -32,11 +38,39 @@ pub(super) fn judge(dns: &Dns, answer: &Message) -> Result<(), Fault> {
             )));
         }
     }
+    if let Some(ttl) = dns.ttl {
+        bounded(ttl, &question, answer)?;
+    }
     if dns.authentic && !answer.metadata.authentic_data {
         let flag = "the AD flag, it is not set: the server does not vouch for DNSSEC";
         return Err(Fault::assertion(format!("expected {flag} ({question}, {code}, {answered})")));
     }
     Ok(())
+}
+
+/// Whether every record may be kept for as long as it should.
+fn bounded(ttl: Ttl, question: &str, answer: &Message) -> Result<(), Fault> {
+    for record in &answer.answers {
+        let seen = record.ttl;
+        let (least, most) = (ttl.least_s.unwrap_or(0), ttl.most_s.unwrap_or(u32::MAX));
+        let wanted = match (seen < least, seen > most) {
+            (true, _) => format!("at least {least} s"),
+            (_, true) => format!("at most {most} s"),
+            _ => continue,
+        };
+        let record = words::line(&text(&record.data), 60);
+        let summary = format!("expected a time to live of {wanted} for {question}, {record} has {seen} s");
+        return Err(Fault::assertion(summary));
+    }
+    Ok(())
+}
+
+/// What a server says as a whole, in an order that does not depend on the server.
+pub(super) fn said(answer: &Message) -> String {
+    let mut texts: Vec<String> = answer.answers.iter().map(|record| text(&record.data)).collect();
+    texts.sort_unstable();
+    let code = rcode(answer.metadata.response_code);
+    if texts.is_empty() { code } else { texts.join(", ") }
 }
 
 /// What was answered, for a sentence.
@@ -92,24 +126,4 @@ fn text(data: &RData) -> String {
 
 fn plain(name: &Name) -> String {
     name.to_ascii().trim_end_matches('.').to_owned()
-}
-
-/// A response code by its name (IANA, DNS RCODEs), or `RCODE` and its number.
-fn rcode(code: ResponseCode) -> String {
-    let name = match code {
-        ResponseCode::NoError => "NOERROR",
-        ResponseCode::FormErr => "FORMERR",
-        ResponseCode::ServFail => "SERVFAIL",
-        ResponseCode::NXDomain => "NXDOMAIN",
-        ResponseCode::NotImp => "NOTIMP",
-        ResponseCode::Refused => "REFUSED",
-        ResponseCode::YXDomain => "YXDOMAIN",
-        ResponseCode::YXRRSet => "YXRRSET",
-        ResponseCode::NXRRSet => "NXRRSET",
-        ResponseCode::NotAuth => "NOTAUTH",
-        ResponseCode::NotZone => "NOTZONE",
-        ResponseCode::BADVERS | ResponseCode::BADSIG => "BADVERS",
-        other => return format!("RCODE{}", u16::from(other)),
-    };
-    name.to_owned()
 }

@@ -5,35 +5,41 @@
 //! by TCP, the second `send` and `wait` are added to the first.
 
 mod ask;
+pub(super) mod authority;
 mod judge;
-mod question;
 
 use super::{
     Trace,
     dial::{self, Destination},
     fault::Fault,
     record::Recorder,
-    tcp, words,
+    tcp,
+    way::Way,
+    words,
 };
-use crate::net::Net;
-use question::Question;
+use crate::net::resolve::{
+    PORT,
+    question::{self, Manner, Question},
+};
+use hickory_proto::{op::Message, rr::RecordType};
+use std::net::SocketAddr;
 use url::Url;
-use wire::assignment::Dns;
-
-/// The port of name servers (RFC 1035, 4.2).
-const PORT: u16 = 53;
+use wire::{
+    assignment::{Dns, RecordType as Wanted},
+    sample::Lookup,
+};
 
 /// Asks and compares the answer.
 pub(super) async fn check(
     dns: &Dns,
     url: &str,
-    net: &Net,
+    way: &Way<'_>,
     trace: &Trace,
     recorder: &Recorder,
 ) -> Result<(), Fault> {
     let to = server(dns, url)?;
-    let question = Question::new(dns, trace)?;
-    let server = dial::address(&to, net, recorder).await?;
+    let question = ask_for(dns, trace)?;
+    let server = dial::address(&to, way, recorder).await?;
     let mut answer = None;
     if !dns.tcp {
         answer = Some(ask::by_udp(&question, server, recorder).await?);
@@ -42,7 +48,39 @@ pub(super) async fn check(
         Some(answer) => answer,
         None => ask::by_tcp(&question, server, recorder).await?,
     };
+    recorder.note(|record| record.connection.lookup = Some(lookup(server, &answer)));
     judge::judge(dns, &answer)
+}
+
+/// The question, with an id from the trace, which is random.
+fn ask_for(dns: &Dns, trace: &Trace) -> Result<Question, Fault> {
+    let bad = |why: String| Fault::request(format!("{} cannot be asked for: {why}", words::quote(&dns.name)));
+    let name = question::name(&dns.name).map_err(bad)?;
+    let id = u16::from_be_bytes([trace.trace_id[14], trace.trace_id[15]]);
+    let manner = Manner { recursive: true, authentic: dns.authentic };
+    Question::new(name, record_type(dns.record), id, manner).map_err(bad)
+}
+
+fn record_type(wanted: Wanted) -> RecordType {
+    match wanted {
+        Wanted::A => RecordType::A,
+        Wanted::Aaaa => RecordType::AAAA,
+        Wanted::Cname => RecordType::CNAME,
+        Wanted::Mx => RecordType::MX,
+        Wanted::Ns => RecordType::NS,
+        Wanted::Soa => RecordType::SOA,
+        Wanted::Txt => RecordType::TXT,
+    }
+}
+
+/// What is told of an answer: here `found` counts records of any type.
+fn lookup(server: SocketAddr, answer: &Message) -> Lookup {
+    Lookup {
+        server: server.to_string(),
+        rcode: question::rcode(answer.metadata.response_code),
+        ttl_s: answer.answers.iter().map(|record| record.ttl).min(),
+        found: u16::try_from(answer.answers.len()).unwrap_or(u16::MAX),
+    }
 }
 
 /// Where to ask: the server that is named, or the endpoint's host at the port of name servers.
@@ -72,6 +110,8 @@ mod tests {
                 rcode: "NOERROR".into(),
                 answers: Vec::new(),
                 authentic: false,
+                authoritative: false,
+                ttl: None,
             };
             server(&dns, "https://shop.test:8443/x").map(|to| format!("{}:{}", to.host, to.port))
         };

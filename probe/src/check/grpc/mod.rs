@@ -11,9 +11,10 @@ use super::{
     exchange,
     fault::Fault,
     record::{Phase, Record, Recorder},
-    tcp, words,
+    tcp,
+    way::Way,
+    words,
 };
-use crate::net::Net;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Uri, header};
 use http_body_util::Full;
@@ -28,7 +29,7 @@ pub(super) async fn check(
     grpc: &Grpc,
     url: &str,
     trace: &Trace,
-    net: &Net,
+    way: &Way<'_>,
     recorder: &Recorder,
 ) -> Result<(), Fault> {
     let url = tcp::parse(url)?;
@@ -42,7 +43,7 @@ pub(super) async fn check(
     };
     let to = Destination::of(&url)?;
     let request = request(grpc, &url, &trace.parent(0))?;
-    let mut line = dial::line(&to, secure.then_some(ALPN), net, recorder).await?;
+    let mut line = dial::line(&to, secure.then_some(ALPN), way, recorder).await?;
     if secure && !line.h2 {
         let why = "the server does not offer HTTP/2 (ALPN h2), which gRPC needs";
         return Err(Fault::new(FailClass::Protocol, why));

@@ -13,12 +13,18 @@ use super::{
     dial::{self, Destination},
     fault::Fault,
     record::{Phase, Recorder},
-    tcp, words,
+    tcp,
+    way::Way,
+    words,
 };
-use crate::net::Net;
 use socket::Pinger;
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 use tokio::time::{Instant, sleep_until, timeout_at};
+use url::Host;
 use wire::{
     assignment::Icmp,
     sample::{FailClass, Phases},
@@ -36,12 +42,12 @@ pub(super) struct Unsupported(pub(super) String);
 pub(super) async fn check(
     icmp: &Icmp,
     url: &str,
-    limit: Limit,
-    net: &Net,
+    way: &Way<'_>,
     trace: &Trace,
 ) -> Result<Attempt, Unsupported> {
+    let limit = way.limit;
     let recorder = Recorder::start();
-    let found = find(url, limit, net, &recorder).await;
+    let found = find(url, way, &recorder).await;
     let done = match found {
         Ok(address) => {
             recorder.enter(Phase::Wait);
@@ -63,15 +69,21 @@ pub(super) async fn check(
         }
         Err(fault) => Some(fault),
     };
-    Ok(Attempt { record, fault, secrets: Vec::new(), served_by: None })
+    Ok(Attempt { record, fault, ..Attempt::default() })
 }
 
-/// The address, within the limit: phase `dns`, for a name.
-async fn find(url: &str, limit: Limit, net: &Net, recorder: &Recorder) -> Result<SocketAddr, Fault> {
-    let to = Destination::or_port(&tcp::parse(url)?, 0)?;
-    let to = Destination { port: 0, ..to };
-    timeout_at(limit.until, dial::address(&to, net, recorder)).await.unwrap_or_else(|_elapsed| {
-        Err(Fault::new(FailClass::Timeout, format!("no address within {}, in dns", limit.words())))
+/// The address, within the limit: phase `dns`, for a name. An override of the host counts whatever port it is for.
+async fn find(url: &str, way: &Way<'_>, recorder: &Recorder) -> Result<SocketAddr, Fault> {
+    let url = tcp::parse(url)?;
+    let to = Destination::or_port(&url, 0)?;
+    let mut to = Destination { port: 0, ..to };
+    match way.net.pinned_host(&to.host.to_string(), url.port_or_known_default()) {
+        Some(IpAddr::V4(ip)) => to.host = Host::Ipv4(ip),
+        Some(IpAddr::V6(ip)) => to.host = Host::Ipv6(ip),
+        None => {}
+    }
+    timeout_at(way.limit.until, dial::address(&to, way, recorder)).await.unwrap_or_else(|_elapsed| {
+        Err(Fault::new(FailClass::Timeout, format!("no address within {}, in dns", way.limit.words())))
     })
 }
 

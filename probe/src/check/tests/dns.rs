@@ -20,6 +20,8 @@ fn dns(answers: &[&str]) -> Dns {
         rcode: "NOERROR".into(),
         answers: answers.iter().map(|text| (*text).to_owned()).collect(),
         authentic: false,
+        authoritative: false,
+        ttl: None,
     }
 }
 

@@ -6,6 +6,7 @@ mod hostile;
 mod http;
 mod icmp;
 mod journeys;
+mod secrets;
 mod tcp;
 mod tls;
 mod tls_check;

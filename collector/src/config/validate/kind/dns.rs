@@ -55,6 +55,8 @@ pub fn read(at: &At<'_>) -> Option<Dns> {
         rcode: rcode?.to_owned(),
         answers: answers?,
         authentic: authentic?,
+        authoritative: false,
+        ttl: None,
     })
 }
 

@@ -7,7 +7,7 @@ mod tcp;
 mod tls;
 mod websocket;
 
-use super::{journey, request};
+use super::{journey, request, template::Scope};
 use crate::config::read::{At, Fields};
 use std::{collections::BTreeSet, time::Duration};
 use wire::{RegionId, assignment::CheckKind};
@@ -38,5 +38,7 @@ pub fn read(
 
 /// A text to send, or to look for in what a server says.
 fn message(at: &At<'_>) -> Option<String> {
-    at.text(LONGEST_TEXT).map(str::to_owned)
+    let text = at.text(LONGEST_TEXT)?;
+    Scope::Literal.check(at, text)?;
+    Some(text.to_owned())
 }
