@@ -180,6 +180,7 @@ impl Board {
                     connected: self.hub.is_connected(id),
                     clock_offset_us: head.map(|head| head.clock_offset_us),
                     lost: head.map_or(0, |head| head.lost),
+                    flags: head.map(|head| head.flags(now)).unwrap_or_default(),
                 }
             })
             .collect()

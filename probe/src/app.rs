@@ -1,15 +1,17 @@
 //! One probe: its parts, put together, run and stopped.
 
 use crate::{
+    capacity::Capacity,
     collect, health, kept,
     link::Link,
     metrics::Metrics,
     net::{Net, NetError},
     pacer::Pacer,
-    runner::Runner,
+    runner::{Runner, Shared},
     secrets::{Secrets, SecretsError},
+    selfcheck::{self, Condition, Control},
     settings::Settings,
-    spool::{SharedSpool, Spool, SpoolError},
+    spool::{SharedSpool, SpoolError},
     stream::Stream,
     uplink::Uplink,
 };
@@ -19,15 +21,16 @@ use runtime::{
     tasks::{Stage, Stopped, Tasks},
 };
 use std::{
+    collections::HashSet,
     fs, io,
     net::{SocketAddr, TcpListener},
     os::unix::fs::DirBuilderExt,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 use tokio::sync::{mpsc, watch};
-use tracing::warn;
+use tracing::{error, info, warn};
 use url::Url;
 use wire::{assignment::Assignment, problem::Problem};
 
@@ -115,7 +118,7 @@ impl App {
             .mode(0o700)
             .create(data)
             .map_err(|source| BuildError::Data { path: data.clone(), source })?;
-        let spool = Spool::open(&data.join("spool"), settings.spool_bytes, clock.now())?;
+        let spool = SharedSpool::open(data.join("spool"), settings.spool_bytes, clock.clone())?;
         let kept = kept::load(data, &settings.region);
         let bind = |addr| {
             let listener = TcpListener::bind(addr)?;
@@ -127,7 +130,7 @@ impl App {
             .map(|addr| bind(addr).map_err(|source| BuildError::Listen { addr, source }))
             .transpose()?;
         let link = Arc::new(Link::new(client, settings.collectors.clone(), settings.token.clone()));
-        Ok(Self { settings, clock, random, net, link, spool: SharedSpool::new(spool), kept, listener })
+        Ok(Self { settings, clock, random, net, link, spool, kept, listener })
     }
 
     /// Where it answers about its health; tells the port when 0 was asked for.
@@ -147,11 +150,28 @@ impl App {
         let (order, orders) = mpsc::channel(ORDERS);
         let (assign, assigned) = watch::channel(None);
         let secrets = net.secrets().clone();
-        let runner = Runner::new(net, clock.clone(), random.clone(), metrics.clone(), take, spool.clone());
+        let condition = Condition::default();
+        let shared = Shared {
+            net,
+            clock: clock.clone(),
+            random: random.clone(),
+            metrics: metrics.clone(),
+            out: take,
+            spool: spool.clone(),
+            condition: condition.clone(),
+        };
+        let capacity = Capacity::of_this_process(settings.runs_most);
+        info!(runs = capacity.runs, "at most so many runs at one time, as {} allows", capacity.set_by);
+        let runner = Runner::new(shared, capacity);
+        let mut controls: Vec<Control> = settings.collectors.iter().filter_map(Control::of).collect();
+        controls.extend(settings.control);
+        // The same place twice is one witness.
+        let mut seen = HashSet::new();
+        controls.retain(|control| seen.insert(control.clone()));
         let pacer = Pacer::new(clock.clone(), metrics.clone(), runner, orders, assign);
         let stream = Stream {
             link: link.clone(),
-            region: settings.region,
+            region: settings.region.clone(),
             data: settings.data,
             clock: clock.clone(),
             random: random.clone(),
@@ -159,21 +179,31 @@ impl App {
             orders: order,
             current: kept.clone().map(Arc::new),
         };
-        let uplink = Uplink::new(link.clone(), spool.clone(), clock, random, metrics.clone());
+        let uplink = Uplink::new(link.clone(), spool.clone(), clock.clone(), random, metrics.clone());
 
         let listener = match listener {
             Some(listener) => Some(tokio::net::TcpListener::from_std(listener).map_err(RunError::Listener)?),
             None => None,
         };
+        let kept_samples = spool.clone();
+        let gauges = spool.gauges();
         // Beside the work: a command that hangs delays no check but those that need it.
         tokio::spawn(async move { secrets.try_all().await });
         let tasks = Tasks::default();
         tasks.spawn(Stage::Intake, "pacer", |stop| pacer.run(kept, stop));
         tasks.spawn(Stage::Intake, "stream", |stop| stream.run(stop));
+        let (at, own) = (settings.region, condition.clone());
+        tasks.spawn(Stage::Intake, "self check", |stop| selfcheck::run(controls, at, clock, own, stop));
         tasks.spawn(Stage::Work, "collect", |stop| collect::run(taken, spool, stop));
         tasks.spawn(Stage::Output, "uplink", |stop| uplink.run(stop));
         if let Some(listener) = listener {
-            tasks.spawn(Stage::Output, "health", |stop| health::serve(listener, assigned, metrics, stop));
+            tasks.spawn(Stage::Output, "health", |stop| {
+                health::serve(
+                    listener,
+                    health::Health { assigned, metrics, condition, spool: kept_samples },
+                    stop,
+                )
+            });
         }
         let asked = async {
             tokio::select! {
@@ -182,6 +212,13 @@ impl App {
             }
         };
         let end = tasks.run_until(asked, GRACE).await;
+        let held = gauges.held.load(Ordering::Relaxed);
+        if held > 0 {
+            error!(
+                samples = held,
+                "samples are lost: neither the disk nor a collector took them before the stop"
+            );
+        }
         match link.refusal() {
             Some(problem) => Err(RunError::Refused(problem)),
             None => Ok(end?),

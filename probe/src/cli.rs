@@ -1,6 +1,9 @@
 //! The command line of a probe: one set of options for `sextant probe` and for the slim binary `sextant-probe`.
 
-use crate::{App, BuildError, RunError, Settings, Token, net::Override, settings::DEFAULT_SPOOL_BYTES};
+use crate::{
+    App, BuildError, RunError, Settings, Token, net::Override, selfcheck::Control,
+    settings::DEFAULT_SPOOL_BYTES,
+};
 use runtime::{
     clock::SystemClock,
     random::Random,
@@ -34,6 +37,13 @@ pub struct Args {
     /// Serve /healthz, /readyz and /metrics here.
     #[arg(long, env = "SEXTANT_PROBE_LISTEN", value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
+    /// A place that has nothing to do with what is measured: when neither it nor a collector can be reached, this
+    /// probe is blind and its failures do not count. Repeatable.
+    #[arg(long, env = "SEXTANT_CONTROL", value_delimiter = ',', value_name = "URL|HOST:PORT")]
+    control: Vec<Control>,
+    /// The most runs at one time. Otherwise the limit of open files and the memory say.
+    #[arg(long, env = "SEXTANT_RUNS_MOST", value_name = "RUNS")]
+    runs_most: Option<usize>,
     /// The file that says where the secrets are that checks use by name; the collector never sees it.
     #[arg(long, env = "SEXTANT_SECRETS", value_name = "FILE")]
     secrets: Option<PathBuf>,
@@ -96,6 +106,8 @@ pub async fn run(args: Args, format: LogFormat) -> Result<(), Error> {
         data: args.data,
         resolve: args.resolve,
         listen: args.listen,
+        control: args.control,
+        runs_most: args.runs_most,
         spool_bytes: args.spool_bytes,
         secrets: args.secrets,
     };

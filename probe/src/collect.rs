@@ -1,10 +1,9 @@
 //! Gathers samples into reports: few writes to the disk when all is well, and no delay when a decision waits.
 
-use crate::{complaint::Complaint, runner::Taken, spool::SharedSpool};
-use std::{collections::VecDeque, error::Error, time::Duration};
+use crate::{runner::Taken, spool::SharedSpool};
+use std::{collections::VecDeque, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
-use tracing::error;
 use wire::{
     ProbeId,
     report::MAX_SAMPLES,
@@ -17,16 +16,12 @@ const LINGER: Duration = Duration::from_millis(200);
 const LINGER_URGENT: Duration = Duration::from_millis(5);
 /// As many samples are not kept waiting.
 const ENOUGH: usize = 100;
-/// While the disk refuses: how long until the next try, and how many samples are held in memory.
-const RETRY: Duration = Duration::from_secs(1);
-const HELD_MOST: usize = 10_000;
 
 /// Takes samples until `stop`, then takes what is left, and spools all of it.
 pub async fn run(mut samples: mpsc::Receiver<Taken>, spool: SharedSpool, stop: CancellationToken) {
     let mut held = VecDeque::new();
     let mut flush_at: Option<Instant> = None;
     let mut open = true;
-    let mut trouble = Complaint::default();
     while open {
         tokio::select! {
             () = stop.cancelled(), if !samples.is_closed() => samples.close(),
@@ -41,19 +36,14 @@ pub async fn run(mut samples: mpsc::Receiver<Taken>, spool: SharedSpool, stop: C
             },
             () = sleep_until(flush_at) => {
                 flush_at = None;
-                if !flush(&mut held, &spool, &mut trouble).await {
-                    flush_at = Some(Instant::now() + RETRY);
-                }
+                flush(&mut held, &spool).await;
             }
         }
         if held.len() == ENOUGH {
             flush_at = Some(Instant::now());
         }
     }
-    if !flush(&mut held, &spool, &mut trouble).await && !held.is_empty() {
-        error!(samples = held.len(), "samples are lost: the disk refuses them and the probe stops");
-        spool.note_lost(held.len());
-    }
+    flush(&mut held, &spool).await;
     // The runs end before this task is told to.
     stop.cancelled().await;
 }
@@ -70,30 +60,14 @@ fn is_urgent(sample: &Sample) -> bool {
     sample.outcome.is_fail() || sample.trigger != Trigger::Schedule
 }
 
-/// Spools everything held, in order; false when the disk refused and something is still held.
-async fn flush(held: &mut VecDeque<Taken>, spool: &SharedSpool, trouble: &mut Complaint) -> bool {
+/// Spools everything held, in order.
+async fn flush(held: &mut VecDeque<Taken>, spool: &SharedSpool) {
     while let Some(first) = held.front() {
         let probe: ProbeId = first.probe.clone();
-        let same = held.iter().take(MAX_SAMPLES).take_while(|taken| taken.probe == probe);
-        let samples: Vec<Sample> = same.map(|taken| taken.sample.clone()).collect();
-        let count = samples.len();
-        if let Err(error) = spool.append(probe, samples).await {
-            let lost = held.len().saturating_sub(HELD_MOST);
-            held.drain(..lost);
-            spool.note_lost(lost);
-            if trouble.is_due() {
-                error!(
-                    error = &error as &dyn Error,
-                    held = held.len(),
-                    "samples cannot be spooled, trying again"
-                );
-            }
-            return false;
-        }
-        held.drain(..count);
-        trouble.settle();
+        let same = held.iter().take(MAX_SAMPLES).take_while(|taken| taken.probe == probe).count();
+        let samples: Vec<Sample> = held.drain(..same).map(|taken| taken.sample).collect();
+        spool.append(probe, samples).await;
     }
-    true
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What an orchestrator asks a probe: is it alive, is it ready, what does it count.
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, selfcheck::Condition, spool::SharedSpool};
 use axum::{
     Json, Router,
     extract::State,
@@ -17,43 +17,65 @@ use wire::{
     problem::{MEDIA_TYPE, Problem},
 };
 
-type Assigned = watch::Receiver<Option<Arc<Assignment>>>;
+/// What the answers are made of.
+#[derive(Clone)]
+pub struct Health {
+    pub assigned: watch::Receiver<Option<Arc<Assignment>>>,
+    pub metrics: Metrics,
+    pub condition: Condition,
+    pub spool: SharedSpool,
+}
 
 /// Serves until `stop`.
-pub async fn serve(listener: TcpListener, assigned: Assigned, metrics: Metrics, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, health: Health, stop: CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
-        end = axum::serve(listener, router(assigned, metrics)).into_future() => if let Err(error) = end {
+        end = axum::serve(listener, router(health)).into_future() => if let Err(error) = end {
             error!(%error, "the health listener failed");
         }
     }
 }
 
-fn router(assigned: Assigned, metrics: Metrics) -> Router {
+fn router(health: Health) -> Router {
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
-        .with_state(assigned)
-        .route("/metrics", get(scrape).with_state(metrics))
+        .route("/metrics", get(scrape))
+        .with_state(health)
 }
 
-async fn ready(State(assigned): State<Assigned>) -> Response {
-    if let Some(assignment) = assigned.borrow().as_deref() {
-        return format!("ready: revision {}, {} checks\n", assignment.revision, assignment.checks.len())
-            .into_response();
+/// Ready means that there is something to measure and that what is measured counts. Other troubles are told in lines
+/// of their own.
+async fn ready(State(health): State<Health>) -> Response {
+    let Some(assignment) = health.assigned.borrow().clone() else {
+        return unready(
+            "no-assignment",
+            "Nothing to measure yet",
+            "No collector has given this probe an assignment, and none is kept on disk: see the log for why the \
+             collector cannot be reached.",
+        );
+    };
+    let state = health.condition.state();
+    if let Some(why) = &state.blind {
+        let detail = format!("{why}. Failures are flagged and do not count: look at this machine's network.");
+        return unready("blind", "This probe sees nothing", &detail);
     }
-    let problem = Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE.as_u16(),
-        "no-assignment",
-        "Nothing to measure yet",
-        "No collector has given this probe an assignment, and none is kept on disk: see the log for why the \
-         collector cannot be reached.",
-    );
-    (StatusCode::SERVICE_UNAVAILABLE, [(CONTENT_TYPE, MEDIA_TYPE)], Json(problem)).into_response()
+    let mut text = format!("ready: revision {}, {} checks\n", assignment.revision, assignment.checks.len());
+    let spool = health.spool.trouble();
+    for trouble in state.troubles().chain(spool.as_deref()) {
+        text.push_str(&format!("warning: {trouble}\n"));
+    }
+    text.into_response()
+}
+
+fn unready(kind: &str, title: &str, detail: &str) -> Response {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let problem = Problem::new(status.as_u16(), kind, title, detail);
+    (status, [(CONTENT_TYPE, MEDIA_TYPE)], Json(problem)).into_response()
 }
 
 /// What this process counts, then the figures of each series.
-async fn scrape(State(metrics): State<Metrics>) -> Response {
+async fn scrape(State(Health { metrics, .. }): State<Health>) -> Response {
     let render = move || {
         let mut text = runtime::telemetry::prometheus_text();
         text.extend_from_slice(metrics.series_text().as_bytes());
@@ -68,10 +90,10 @@ async fn scrape(State(metrics): State<Metrics>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
+    use crate::{spool::Spool, testing};
 
-    async fn ask(assigned: Assigned) -> (StatusCode, String) {
-        let answer = ready(State(assigned)).await;
+    async fn ask(health: &Health) -> (StatusCode, String) {
+        let answer = ready(State(health.clone())).await;
         let kind = answer.headers()[CONTENT_TYPE].to_str().expect("ASCII").to_owned();
         (answer.status(), kind)
     }
@@ -79,8 +101,13 @@ mod tests {
     #[tokio::test]
     async fn ready_means_that_there_is_something_to_measure() {
         let (sender, assigned) = watch::channel(None);
-        assert_eq!(ask(assigned.clone()).await, (StatusCode::SERVICE_UNAVAILABLE, MEDIA_TYPE.into()));
+        let folder = tempfile::tempdir().expect("a folder");
+        let spool = Spool::open(folder.path(), 0, wire::Micros(1)).expect("opens");
+        let spool = SharedSpool::new(spool);
+        let metrics = Metrics::new(&"north".parse().expect("an id"), Arc::default());
+        let health = Health { assigned, metrics, condition: Condition::default(), spool };
+        assert_eq!(ask(&health).await, (StatusCode::SERVICE_UNAVAILABLE, MEDIA_TYPE.into()));
         sender.send_replace(Some(Arc::new(testing::assignment(vec![]))));
-        assert_eq!(ask(assigned).await.0, StatusCode::OK);
+        assert_eq!(ask(&health).await.0, StatusCode::OK);
     }
 }

@@ -4,7 +4,8 @@
 //! disk, so that the probe measures when the collector is away), [`schedule`] and [`confirm`] say what is due,
 //! [`pacer`] starts it on time, [`runner`] makes a sample of each run of a [`check`] over [`net`], [`collect`]
 //! gathers samples into reports, [`spool`] keeps them on disk, and [`uplink`] sends them in order until the
-//! collector has them. [`app`] puts the parts together, and [`cli`] is its command line.
+//! collector has them. [`selfcheck`] tells whether the probe itself is fit to measure. [`app`] puts the parts together,
+//! and [`cli`] is its command line.
 //!
 //! Two rules shape it. The loop is open: a slow target never delays the next run, and what could not run is said
 //! (`missed`), not left out. And the collector may be away at any time: nothing that was measured is lost before
@@ -12,6 +13,7 @@
 
 pub mod app;
 mod atomic_file;
+pub mod capacity;
 pub mod check;
 pub mod cli;
 pub mod collect;
@@ -30,6 +32,7 @@ pub mod pacer;
 pub mod runner;
 pub mod schedule;
 pub mod secrets;
+pub mod selfcheck;
 pub mod settings;
 pub mod spool;
 pub mod stream;

@@ -1,11 +1,13 @@
 //! Makes a sample of each due slot. The loop is open: every run is a task of its own, so a slow target never delays
-//! the next run; what exceeds [`CONCURRENT_MOST`] is told as missed.
+//! the next run; what exceeds the [`Capacity`] is told as missed.
 
 use crate::{
+    capacity::Capacity,
     check::{self, Measured, Trace},
     metrics::{Metrics, outcome_word},
     net::{Net, Trouble},
     schedule::{Due, Series},
+    selfcheck::Condition,
     spool::SharedSpool,
 };
 use futures_util::FutureExt;
@@ -23,8 +25,6 @@ use wire::{
     sample::{Connection, Evidence, FailClass, Flag, Outcome, Phases, Sample},
 };
 
-/// The most runs at one time.
-pub const CONCURRENT_MOST: usize = 2048;
 /// A wall clock that moved this much more or less than the monotonic clock during a run was stepped, microseconds.
 const STEP_US: u64 = 50_000;
 
@@ -38,33 +38,35 @@ pub struct Taken {
 /// What runs need.
 pub struct Runner {
     shared: Arc<Shared>,
+    capacity: Capacity,
     permits: Arc<Semaphore>,
     tasks: TaskTracker,
     abandon: CancellationToken,
 }
 
-struct Shared {
-    net: Net,
-    clock: SharedClock,
-    random: Random,
-    metrics: Metrics,
-    out: mpsc::Sender<Taken>,
-    spool: SharedSpool,
+/// What every run uses.
+pub struct Shared {
+    pub net: Net,
+    pub clock: SharedClock,
+    pub random: Random,
+    pub metrics: Metrics,
+    /// Where samples go.
+    pub out: mpsc::Sender<Taken>,
+    /// Counts samples that did not fit into `out` when nobody may wait.
+    pub spool: SharedSpool,
+    pub condition: Condition,
 }
 
 impl Runner {
-    /// Samples go to `out`; what does not fit there when nobody may wait is counted as lost in `spool`.
-    pub fn new(
-        net: Net,
-        clock: SharedClock,
-        random: Random,
-        metrics: Metrics,
-        out: mpsc::Sender<Taken>,
-        spool: SharedSpool,
-    ) -> Self {
+    /// A runner without runs.
+    pub fn new(shared: Shared, capacity: Capacity) -> Self {
+        let permits = Arc::new(Semaphore::new(capacity.runs));
+        let (free, most) = (permits.clone(), capacity.runs);
+        shared.metrics.watch_runs(move || most.saturating_sub(free.available_permits()), most);
         Self {
-            shared: Arc::new(Shared { net, clock, random, metrics, out, spool }),
-            permits: Arc::new(Semaphore::new(CONCURRENT_MOST)),
+            shared: Arc::new(shared),
+            capacity,
+            permits,
             tasks: TaskTracker::new(),
             abandon: CancellationToken::new(),
         }
@@ -74,7 +76,11 @@ impl Runner {
     pub fn start(&self, due: Due) {
         let shared = self.shared.clone();
         let Ok(permit) = self.permits.clone().try_acquire_owned() else {
-            let taken = missed(due);
+            let mut taken = missed(due);
+            let Capacity { runs, set_by } = self.capacity;
+            taken.sample.evidence = Some(own_evidence(format!(
+                "{runs} runs are under way, the most that {set_by} allows: this one was left out"
+            )));
             shared.metrics.run(&taken.sample);
             if shared.out.try_send(taken).is_err() {
                 shared.spool.note_lost(1);
@@ -124,7 +130,9 @@ impl Shared {
             check = %series.check.id,
             target = %series.endpoint.target,
             outcome = Empty,
-            otel.kind = "client",
+            otel.kind = "internal",
+            otel.status_code = Empty,
+            error.type = Empty,
             user_agent.synthetic.type = "test",
         );
         // Where spans are exported, the request carries this span's own id, so that a trace that begins here goes
@@ -132,6 +140,7 @@ impl Shared {
         let (trace_id, span_id) =
             runtime::trace::identity(&span).unwrap_or_else(|| (self.random.bytes(), self.random.bytes()));
         let trace = Trace { trace_id, span_id };
+        let begin = self.condition.snapshot();
         let started = self.clock.now();
         let monotonic = Instant::now();
         let run = check::run(&series.check, &series.endpoint, &self.net, &trace).instrument(span.clone());
@@ -142,15 +151,17 @@ impl Shared {
         let Ok(measured) = measured else {
             error!(check = %series.check.id, target = %series.endpoint.target, "a check panicked: please report it");
             let mut taken = missed(due.clone());
-            taken.sample.evidence = Some(Evidence {
-                summary: "the probe itself failed while it ran this check; its log says more".into(),
-                step: None,
-                excerpt: None,
-            });
+            let summary = "the probe itself failed while it ran this check; its log says more";
+            taken.sample.evidence = Some(own_evidence(summary.into()));
             return taken;
         };
         span.record("outcome", outcome_word(measured.outcome));
-        let mut flags = Vec::new();
+        if let Outcome::Fail(class) = measured.outcome {
+            span.record("error.type", class.to_string());
+            span.record("otel.status_code", "ERROR");
+        }
+        let timeout_us = series.check.timeout_us;
+        let mut flags = self.condition.flags(begin, measured.outcome, measured.slow, timeout_us);
         if started.since(scheduled) > late_us(series) {
             flags.push(Flag::LateStart);
         }
@@ -202,6 +213,11 @@ fn sample(due: &Due, started: Micros, flags: Vec<Flag>, measured: Measured) -> S
         evidence: measured.evidence,
         steps: measured.steps,
     }
+}
+
+/// What the probe says of itself in a sample.
+fn own_evidence(summary: String) -> Evidence {
+    Evidence { summary, step: None, excerpt: None }
 }
 
 /// The sample of a slot that was not run: it never started, so `started` is the slot itself.

@@ -1,6 +1,6 @@
 //! What the operator tells one probe process; everything else comes from the collector.
 
-use crate::net::Override;
+use crate::{net::Override, selfcheck::Control};
 use std::{convert::Infallible, fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 use url::Url;
 use wire::RegionId;
@@ -25,6 +25,10 @@ pub struct Settings {
     pub listen: Option<SocketAddr>,
     /// The most disk the spool may take, bytes; when it is full, the oldest samples are lost first.
     pub spool_bytes: u64,
+    /// Where to knock to know whether this probe's own network works, besides the collectors.
+    pub control: Vec<Control>,
+    /// Lowers how many runs may be under way at one time; otherwise open files and memory say.
+    pub runs_most: Option<usize>,
     /// The file that names the secrets checks may use, and where each is; none when absent.
     pub secrets: Option<PathBuf>,
 }

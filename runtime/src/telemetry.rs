@@ -4,8 +4,14 @@
 //! This is the only module that knows the OpenTelemetry SDK. Everything else speaks to the API crate: a meter from
 //! `opentelemetry::global::meter`, spans by `tracing`.
 
+mod keep;
+
 use opentelemetry::{KeyValue, global, trace::TracerProvider as _};
-use opentelemetry_sdk::{Resource, metrics::SdkMeterProvider, trace::SdkTracerProvider};
+use opentelemetry_sdk::{
+    Resource,
+    metrics::SdkMeterProvider,
+    trace::{BatchSpanProcessor, SdkTracerProvider},
+};
 use prometheus::{Encoder, Registry, TextEncoder};
 use std::{env, io::IsTerminal, sync::OnceLock};
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
@@ -28,6 +34,10 @@ pub enum Error {
     Metrics(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("a log filter is wrong: set SEXTANT_LOG to something like `info` or `info,collector=debug`")]
     Filter(#[source] tracing_subscriber::filter::ParseError),
+    #[error(
+        "SEXTANT_TRACE_SHARE is {0:?}: set it to a number from 0 to 1, or unset it to export every trace"
+    )]
+    Share(String),
     #[error("telemetry was set up twice in this process")]
     Twice(#[source] tracing_subscriber::util::TryInitError),
 }
@@ -71,7 +81,7 @@ impl Guard {
 
 /// Sets up logs on stderr, metrics, and OTLP where the environment asks for it.
 ///
-/// Variables: `SEXTANT_LOG` (filter, default `info`), `OTEL_EXPORTER_OTLP_ENDPOINT`,
+/// Variables: `SEXTANT_LOG` (filter, default `info`), `SEXTANT_TRACE_SHARE` (0 to 1; failed traces are always exported), `OTEL_EXPORTER_OTLP_ENDPOINT`,
 /// `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`, `OTEL_SERVICE_NAME`,
 /// `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SDK_DISABLED` and the others that OpenTelemetry defines for OTLP over HTTP.
 ///
@@ -110,6 +120,9 @@ pub fn init(role: &'static str, format: LogFormat) -> Result<Guard, Error> {
         .with(spans)
         .try_init()
         .map_err(Error::Twice)?;
+    if traces.is_some() {
+        crate::trace::begin_export();
+    }
     Ok(Guard { traces, metrics })
 }
 
@@ -135,12 +148,28 @@ fn exports(signal: &str) -> bool {
     !disabled && (set("OTEL_EXPORTER_OTLP_ENDPOINT") || set(&format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")))
 }
 
+/// The share of good traces to export; absent for all.
+fn share(text: Option<String>) -> Result<Option<f64>, Error> {
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
+    match text.trim().parse::<f64>() {
+        Ok(share) if (0.0..1.0).contains(&share) => Ok(Some(share)),
+        Ok(1.0) => Ok(None),
+        _ => Err(Error::Share(text)),
+    }
+}
+
 fn traces(resource: Resource) -> Result<SdkTracerProvider, Error> {
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
         .build()
         .map_err(|source| Error::Exporter { signal: "trace", source })?;
-    let provider = SdkTracerProvider::builder().with_resource(resource).with_batch_exporter(exporter).build();
+    let batches = BatchSpanProcessor::builder(exporter).build();
+    let provider = SdkTracerProvider::builder().with_resource(resource);
+    let provider = match share(env::var("SEXTANT_TRACE_SHARE").ok())? {
+        Some(share) => provider.with_span_processor(keep::Keep::new(batches, share)),
+        None => provider.with_span_processor(batches),
+    }
+    .build();
     global::set_tracer_provider(provider.clone());
     Ok(provider)
 }
@@ -163,4 +192,22 @@ fn metrics(resource: Resource) -> Result<SdkMeterProvider, Error> {
     let provider = provider.build();
     global::set_meter_provider(provider.clone());
     Ok(provider)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_a_number_from_0_to_1() {
+        let read = |text: &str| share(Some(text.to_owned())).ok();
+        assert_eq!(share(None).ok(), Some(None));
+        assert_eq!(
+            (read(""), read("1"), read("0.25"), read(" 0 ")),
+            (Some(None), Some(None), Some(Some(0.25)), Some(Some(0.0)))
+        );
+        for wrong in ["-0.1", "1.01", "NaN", "10%", "half"] {
+            assert!(read(wrong).is_none(), "{wrong}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The identity of a span, for telling others which trace a request belongs to (W3C Trace Context).
 
 use opentelemetry::trace::TraceContextExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
@@ -10,4 +11,16 @@ pub fn identity(span: &Span) -> Option<([u8; 16], [u8; 8])> {
     let span = context.span();
     let identity = span.span_context();
     identity.is_valid().then(|| (identity.trace_id().to_bytes(), identity.span_id().to_bytes()))
+}
+
+static EXPORTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process exports traces: spans that only matter there need not be made otherwise.
+pub fn exported() -> bool {
+    EXPORTED.load(Ordering::Relaxed)
+}
+
+/// Traces are exported from now on.
+pub(crate) fn begin_export() {
+    EXPORTED.store(true, Ordering::Relaxed);
 }

@@ -143,6 +143,8 @@ async fn start_probe(
         resolve,
         listen: None,
         spool_bytes: probe::settings::DEFAULT_SPOOL_BYTES,
+        control: Vec::new(),
+        runs_most: None,
         secrets: None,
     };
     Ok(App::build(settings, SystemClock::shared(), random.clone())?)

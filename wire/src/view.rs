@@ -7,7 +7,7 @@ use crate::{
     instant::rfc3339,
     mesh::MeshWindow,
     plan::Plan,
-    sample::{Outcome, Phases},
+    sample::{Flag, Outcome, Phases},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
@@ -303,6 +303,9 @@ pub struct ProbeView {
     pub clock_offset_us: Option<i64>,
     /// Samples it lost because its spool was full.
     pub lost: u64,
+    /// What it said of itself by flagging samples in the last minute; those did not vote.
+    #[serde(default)]
+    pub flags: Vec<Flag>,
 }
 
 /// What is believed of a probe.

@@ -11,7 +11,7 @@ use wire::{
     Micros, RegionId, ServiceId,
     assignment::Target,
     report::Report,
-    sample::{FailClass, Outcome, Phases, Sample},
+    sample::{FailClass, Flag, Outcome, Phases, Sample},
     view::Beat,
 };
 
@@ -99,6 +99,10 @@ pub(super) fn take(core: &mut Core, received: Micros, sent: Micros, report: &Rep
     let probe = core.state.probes.entry(report.probe.clone()).or_default();
     let offset = quickest(&mut probe.paths, received, received.since(sent));
     if received >= probe.heard {
+        let flags = flags(report);
+        if !flags.is_empty() {
+            probe.flagged = Some((received, flags));
+        }
         *probe =
             ProbeHead { heard: received, clock_offset_us: offset.saturating_neg(), lost, ..probe.clone() };
     }
@@ -106,6 +110,17 @@ pub(super) fn take(core: &mut Core, received: Micros, sent: Micros, report: &Rep
         let sent = sample.started.plus_us(offset).min(received);
         take_sample(&core.config, &mut core.state, report, sample, received, sent);
     }
+}
+
+/// What a probe says of itself in a report, each flag once.
+fn flags(report: &Report) -> Vec<Flag> {
+    let mut flags = Vec::new();
+    for flag in report.samples.iter().flat_map(|sample| &sample.flags) {
+        if !flags.contains(flag) {
+            flags.push(*flag);
+        }
+    }
+    flags
 }
 
 /// The length of a bucket of [`ProbeHead::paths`], microseconds.

@@ -8,8 +8,12 @@ use wire::{
     CheckId, Micros, ProbeId, ReceiverId, RegionId, ServiceId,
     assignment::Target,
     plan::Plan,
+    sample::Flag,
     view::{GuardView, ProofState, VerdictState},
 };
+
+/// How long a flag is told after a report held it, microseconds.
+const FLAGGED_US: i64 = 60_000_000;
 
 /// Everything the core remembers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -93,10 +97,20 @@ pub struct ProbeHead {
     /// first: bucket and microseconds.
     pub paths: VecDeque<(i64, i64)>,
     pub lost: u64,
+    /// When a report last held flagged samples, and which flags those had.
+    pub flagged: Option<(Micros, Vec<Flag>)>,
     /// Whether the timeline says that it is silent.
     pub silent: bool,
     /// Whether the timeline says that it is excluded.
     pub excluded: bool,
+}
+
+impl ProbeHead {
+    /// What it said of itself in the last minute.
+    pub fn flags(&self, now: Micros) -> Vec<Flag> {
+        let recent = self.flagged.as_ref().filter(|(at, _)| now.since(*at) < FLAGGED_US);
+        recent.map(|(_, flags)| flags.clone()).unwrap_or_default()
+    }
 }
 
 /// What is known of a service.

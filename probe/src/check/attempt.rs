@@ -8,6 +8,7 @@ use super::{
     prepare::{Prepared, prepare},
     record::{Record, Recorder},
     redirect::{self, Trail},
+    span::RequestSpan,
     way::Way,
     words,
 };
@@ -45,6 +46,7 @@ pub(super) struct Order<'a> {
     pub(super) region_header: Option<&'a str>,
     /// Sends and keeps cookies.
     pub(super) jar: Option<&'a mut Jar>,
+    /// What to send where the request has no span of its own.
     pub(super) traceparent: String,
     pub(super) limit: Limit,
 }
@@ -79,7 +81,8 @@ impl Attempt {
     }
 }
 
-/// Sends a request, follows redirects where the check wants that, and judges the answer.
+/// Sends a request, follows redirects where the check wants that, and judges the answer. Each request is a span of its
+/// own where traces are exported.
 pub(super) async fn http(order: Order<'_>, way: &Way<'_>) -> Attempt {
     let Order { request, base, region_header, jar, traceparent, limit } = order;
     let way = &Way { limit, ..*way };
@@ -87,12 +90,16 @@ pub(super) async fn http(order: Order<'_>, way: &Way<'_>) -> Attempt {
     let mut own_jar = (way.reach.redirects > 0).then(Jar::default);
     let mut jar = jar.or(own_jar.as_mut());
     let mut recorder = way.watch();
+    let mut span = RequestSpan::begin(&request.method, 0);
+    let traceparent = span.traceparent().unwrap_or(traceparent);
     let prepared = prepare(request, base, &traceparent, |url| jar.as_ref().and_then(|jar| jar.header(url)));
     let mut prepared: Prepared = match prepared {
         Ok(prepared) => prepared,
         Err(fault) => {
-            let secrets = request.headers.values().cloned().collect();
-            return Attempt { record: recorder.finish(), fault: Some(fault), secrets, ..Attempt::default() };
+            let secrets: Vec<String> = request.headers.values().cloned().collect();
+            let record = recorder.finish();
+            span.end(&record, Some(&fault), &secrets);
+            return Attempt { record, fault: Some(fault), secrets, ..Attempt::default() };
         }
     };
     let mut secrets = evidence::secrets(&prepared);
@@ -100,6 +107,7 @@ pub(super) async fn http(order: Order<'_>, way: &Way<'_>) -> Attempt {
     let mut trail = Trail::new(way.reach.redirects, &prepared, jar_speaks);
     let mut hops = Vec::new();
     let (record, fault) = loop {
+        span.prepared(&prepared, &secrets);
         let (record, fault) = cut(limit, &recorder, exchange::exchange(&prepared, way, &recorder)).await;
         if let Some(jar) = &mut jar {
             jar.keep(&prepared.url, &record.headers);
@@ -111,7 +119,10 @@ pub(super) async fn http(order: Order<'_>, way: &Way<'_>) -> Attempt {
         match trail.next(&prepared, &record, jar.as_deref()) {
             Ok(None) => break (record, None),
             Err(fault) => break (record, Some(fault)),
-            Ok(Some(next)) => {
+            Ok(Some(mut next)) => {
+                span.end(&record, None, &secrets);
+                span = RequestSpan::begin(next.method.as_str(), hops.len() + 1);
+                span.replace(&traceparent, &mut next.headers);
                 recorder = record.stopped.map_or_else(Recorder::start, Recorder::start_at);
                 hops.push(hop(&prepared, &record));
                 prepared = next;
@@ -119,6 +130,7 @@ pub(super) async fn http(order: Order<'_>, way: &Way<'_>) -> Attempt {
         }
     };
     let fault = fault.or_else(|| judge::judge(&request.expect, &record).err());
+    span.end(&record, fault.as_ref(), &secrets);
     let served_by = record.served_by(region_header);
     Attempt { record, fault, secrets, served_by, hops, ..Attempt::default() }
 }

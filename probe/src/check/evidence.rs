@@ -16,10 +16,15 @@ const LOOKED_AT: usize = 8 * 1024;
 pub(super) fn keep(summary: &str, step: Option<&str>, body: &[u8], secrets: &[String]) -> Evidence {
     let excerpt = (!body.is_empty()).then(|| excerpt(body, secrets));
     Evidence {
-        summary: words::line(&redact(summary, secrets), MAX_SUMMARY),
+        summary: clean(summary, secrets),
         step: step.map(str::to_owned),
         excerpt: excerpt.filter(|text| !text.is_empty()),
     }
+}
+
+/// A line of at most 300 characters without `secrets`.
+pub(super) fn clean(text: &str, secrets: &[String]) -> String {
+    words::line(&redact(text, secrets), MAX_SUMMARY)
 }
 
 fn excerpt(body: &[u8], secrets: &[String]) -> String {

@@ -39,6 +39,7 @@ mod record;
 mod redact;
 mod redirect;
 mod secrets;
+mod span;
 mod starttls;
 mod tcp;
 mod template;

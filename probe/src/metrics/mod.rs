@@ -51,6 +51,14 @@ impl Metrics {
                 seen.observe(gauges.bytes.load(Ordering::Relaxed), slice::from_ref(&at))
             })
             .build();
+        let (at, gauges) = (region.clone(), spool.clone());
+        meter
+            .u64_observable_gauge("sextant_probe_samples_in_memory")
+            .with_description("Samples that the disk refuses: they would be lost with this process")
+            .with_callback(move |seen| {
+                seen.observe(gauges.held.load(Ordering::Relaxed), slice::from_ref(&at))
+            })
+            .build();
         let at = region.clone();
         meter
             .u64_observable_counter("sextant_probe_samples_lost")
@@ -94,6 +102,22 @@ impl Metrics {
                 .with_description("This probe's clock minus the collector's, the path's delay included")
                 .build(),
         }
+    }
+
+    /// Watches how many runs are under way, of `most`.
+    pub fn watch_runs(&self, under_way: impl Fn() -> usize + Send + Sync + 'static, most: usize) {
+        let meter = global::meter("probe");
+        let region = self.region.clone();
+        meter
+            .u64_observable_gauge("sextant_probe_runs_under_way")
+            .with_description("Runs that have begun and not ended")
+            .with_callback(move |seen| seen.observe(under_way() as u64, slice::from_ref(&region)))
+            .build();
+        let gauge = meter
+            .u64_gauge("sextant_probe_runs_most")
+            .with_description("The most runs at one time; what exceeds it is missed")
+            .build();
+        gauge.record(most as u64, slice::from_ref(&self.region));
     }
 
     /// Follows an assignment.

@@ -1,7 +1,7 @@
 //! What becomes of a slot: a sample with honest flags, or a miss.
 
 use super::*;
-use crate::{spool::Spool, testing};
+use crate::{capacity::SetBy, spool::Spool, testing};
 use runtime::clock::ManualClock;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -27,7 +27,10 @@ impl Scene {
         let clock = ManualClock::at(NOW);
         let net = Net::new(vec![]).expect("a network");
         let (out, samples) = mpsc::channel(10);
-        let runner = Runner::new(net, Arc::new(clock.clone()), Random::seeded(1), metrics, out, spool);
+        let condition = Condition::default();
+        let (clock_too, random) = (Arc::new(clock.clone()), Random::seeded(1));
+        let shared = Shared { net, clock: clock_too, random, metrics, out, spool, condition };
+        let runner = Runner::new(shared, Capacity { runs: 100, set_by: SetBy::Files });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         Self { _folder: folder, clock, runner, samples, listener }
     }
@@ -129,11 +132,16 @@ async fn a_run_that_a_stop_cuts_short_is_missed() {
 async fn what_is_too_much_is_missed_and_nobody_waits() {
     let mut scene = Scene::new().await;
     scene.runner.permits = Arc::new(Semaphore::new(1));
+    scene.runner.capacity = Capacity { runs: 1, set_by: SetBy::Files };
     for n in 0..3 {
         scene.runner.start(scene.due(NOW.plus_us(n)));
     }
-    assert_eq!(scene.sample().await.outcome, Outcome::Missed);
-    assert_eq!(scene.sample().await.outcome, Outcome::Missed);
+    for _ in 0..2 {
+        let missed = scene.sample().await;
+        assert_eq!(missed.outcome, Outcome::Missed);
+        let why = missed.evidence.expect("the reason").summary;
+        assert!(why.contains("1 runs are under way") && why.contains("open files"), "{why}");
+    }
     scene.answer(|| ()).await;
     assert_eq!(scene.sample().await.outcome, Outcome::Ok);
 }

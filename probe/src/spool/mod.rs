@@ -8,11 +8,15 @@
 //! Sequences begin at the wall clock's microseconds, grow by one with each report and are never used twice. When the
 //! newest file is damaged (a torn tail, a bad checksum) they jump, because the collector may have seen numbers that
 //! are no longer on the disk.
+//!
+//! While the disk refuses, `store.rs` keeps reports in memory (`memory.rs`) and tries the disk again every second.
 
 mod cursor;
 mod error;
+mod memory;
 mod segment;
 mod shared;
+mod store;
 
 pub use error::SpoolError;
 #[cfg(feature = "fuzzing")]

@@ -24,9 +24,9 @@ const HEAD: usize = 8;
 /// The number of samples, before the JSON.
 const COUNT: usize = 4;
 /// A report that is larger than this as JSON is split, bytes.
-const SPLIT: usize = MAX_BATCH_BYTES / 4;
+pub const SPLIT: usize = MAX_BATCH_BYTES / 4;
 /// The largest body that is written, bytes; one sample alone must fit into a batch.
-const BODY_MOST: usize = MAX_BATCH_BYTES - 4096;
+pub const BODY_MOST: usize = MAX_BATCH_BYTES - 4096;
 
 /// The largest sequence that a file may begin with. Numbers are microseconds since the epoch plus a few, so whatever
 /// is larger (the year 148 000) is not ours; it would leave no room to count on.

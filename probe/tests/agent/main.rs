@@ -6,6 +6,7 @@ mod lifecycle;
 mod measuring;
 mod orders;
 mod target;
+mod traces;
 
 use collector::Collector;
 use probe::{App, RunError, Settings, Token};
@@ -46,6 +47,8 @@ fn settings(data: &Path, collectors: &[&str]) -> Settings {
         resolve: vec![],
         listen: None,
         spool_bytes: probe::settings::DEFAULT_SPOOL_BYTES,
+        control: vec![],
+        runs_most: None,
         secrets: None,
     }
 }

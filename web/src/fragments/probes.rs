@@ -6,7 +6,10 @@ use crate::{
     html::{Icon, Stamp},
 };
 use askama::Template;
-use wire::view::{Overview, ProbeState};
+use wire::{
+    sample::Flag,
+    view::{Overview, ProbeState},
+};
 
 #[derive(Template)]
 #[template(path = "probes.html")]
@@ -23,6 +26,7 @@ struct Row {
     age: Option<Stamp>,
     offset: String,
     connected: bool,
+    flags: Vec<&'static str>,
     lost: u64,
     lost_text: String,
 }
@@ -42,9 +46,21 @@ impl Probes {
             age: probe.age_us.map(|us| clock.ago(us)),
             offset: probe.clock_offset_us.map_or_else(|| "–".to_owned(), format::signed),
             connected: probe.connected,
+            flags: probe.flags.iter().map(|flag| words(*flag)).collect(),
             lost: probe.lost,
             lost_text: format::count(probe.lost),
         });
         Self { rows: rows.collect() }
+    }
+}
+
+/// What a probe says of itself by a flag.
+fn words(flag: Flag) -> &'static str {
+    match flag {
+        Flag::LateStart => "starts late",
+        Flag::ClockStepped => "clock was set",
+        Flag::CpuSaturated => "processors busy",
+        Flag::ResolverFailing => "resolver fails",
+        Flag::Blind => "blind: reaches none of its control targets",
     }
 }

@@ -76,6 +76,7 @@ pub fn overview(now: Micros, world: World) -> Overview {
                     connected: !silent,
                     clock_offset_us: Some([420, -1_310, 2_840][i]),
                     lost: if silent { 1_204 } else { 0 },
+                    flags: if silent { vec![wire::sample::Flag::Blind] } else { Vec::new() },
                 }
             })
             .collect(),

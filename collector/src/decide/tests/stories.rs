@@ -4,6 +4,7 @@ use super::world::{CONFIG, SECOND, World, id, shop};
 use crate::decide::{Event, Told, state::Seen, verdict, vote};
 use wire::{
     plan::Cause,
+    sample::Flag,
     view::{ProofState, TimelineKind, VerdictState, Vote},
 };
 
@@ -77,6 +78,25 @@ fn silence_is_never_a_vote() {
     assert_eq!(world.plans.len(), 1);
     assert_eq!(world.verdict("r1"), VerdictState::Unknown);
     assert_eq!(world.noted(TimelineKind::Probe).len(), 4);
+}
+
+#[test]
+fn a_flagged_failure_is_never_a_vote() {
+    let mut world = calm();
+    world.flags.extend(["p1", "p2", "p3", "p4", "p5"].map(String::from));
+    world.break_all("r2");
+    world.play(30);
+    assert_eq!(world.plans.len(), 1, "nobody who says that he is blind may move users");
+    assert!(world.noted(TimelineKind::Suspicion).is_empty());
+    assert_eq!(world.verdict("r2"), VerdictState::Unknown, "and nothing good is known either");
+    let head = &world.core.state.probes[&"p1".parse().expect("an id")];
+    assert_eq!(head.flags(world.now), [Flag::Blind]);
+    assert_eq!(head.flags(world.now.plus_us(60 * SECOND)), []);
+    // Whoever sees decides, as soon as enough do.
+    for probe in ["p1", "p2", "p3"] {
+        world.flags.remove(probe);
+    }
+    world.play_until(12, |w| w.verdict("r2") == VerdictState::Down);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use wire::{
     assignment::{Purpose, Target},
     plan::Plan,
     report::Report,
-    sample::{Connection, Evidence, FailClass, Outcome, Phases, Sample, StepResult, Trigger},
+    sample::{Connection, Evidence, FailClass, Flag, Outcome, Phases, Sample, StepResult, Trigger},
     view::{TimelineKind, VerdictState},
 };
 
@@ -56,6 +56,8 @@ pub struct World {
     pub journeys_fail: bool,
     /// Vantages that cannot reach the entrance.
     pub blind_entrance: BTreeSet<String>,
+    /// Vantages that flag their failures, because they reach nothing at all.
+    pub flags: BTreeSet<String>,
     /// Vantages that nothing is heard of.
     pub silent: BTreeSet<String>,
     /// Whether the receiver acknowledges, and whether its traffic then follows.
@@ -87,6 +89,7 @@ impl World {
             journeys: false,
             journeys_fail: false,
             blind_entrance: BTreeSet::new(),
+            flags: BTreeSet::new(),
             silent: BTreeSet::new(),
             acknowledges: true,
             follows: true,
@@ -170,6 +173,10 @@ impl World {
                 samples.push(self.journey(probe));
             }
             samples.push(self.public(probe));
+            if self.flags.contains(probe.as_str()) {
+                let failed = samples.iter_mut().filter(|sample| sample.outcome.is_fail());
+                failed.for_each(|sample| sample.flags.push(Flag::Blind));
+            }
             self.sequence += 1;
             let report = Report { probe: probe.clone(), sequence: self.sequence, samples, mesh: Vec::new() };
             // Every probe's clock is off by its own constant; nothing may depend on it.

@@ -163,13 +163,13 @@ fn an_echo_has_its_round_trip() {
 }
 
 #[test]
-fn ten_thousand_series_are_told_one_by_one() {
+fn more_series_than_the_sdk_keeps_are_told_one_by_one() {
     let table = Table::default();
-    let checks: Vec<_> = (0..10_000).map(|n| check(&format!("c{n}"), 1, "http://127.0.0.1:1/")).collect();
+    let checks: Vec<_> = (0..3_000).map(|n| check(&format!("c{n}"), 1, "http://127.0.0.1:1/")).collect();
     table.assign(&assignment(checks));
-    for n in 0..10_000 {
+    for n in 0..3_000 {
         let check = format!("c{n}").parse().expect("an id");
         table.take(&Sample { check, target: target("a"), ..good() });
     }
-    assert_eq!(select(&scrape(&table), "probe_success", &[]).len(), 10_000);
+    assert_eq!(select(&scrape(&table), "probe_success", &[]).len(), 3_000);
 }
