@@ -2,7 +2,7 @@
 //! the next run; what exceeds [`CONCURRENT_MOST`] is told as missed.
 
 use crate::{
-    check::{self, Measured, Trace},
+    check::{self, Measured, Run, Trace},
     metrics::{Metrics, outcome_word},
     net::Net,
     schedule::{Due, Series},
@@ -134,7 +134,8 @@ impl Shared {
         let trace = Trace { trace_id, span_id };
         let started = self.clock.now();
         let monotonic = Instant::now();
-        let run = check::run(&series.check, &series.endpoint, &self.net, &trace).instrument(span.clone());
+        let context = Run { trace, started, explain: false };
+        let run = check::run(&series.check, &series.endpoint, &self.net, &context).instrument(span.clone());
         // A panic is a mistake of ours; it must cost one sample and not the series.
         let measured = AssertUnwindSafe(run).catch_unwind().await;
         let passed = wire::instant::us(monotonic.elapsed());
@@ -219,6 +220,7 @@ fn missed(due: Due) -> Taken {
         evidence: None,
         steps: Vec::new(),
         trace_id: None,
+        trail: Vec::new(),
     };
     let sample = sample(&due, due.scheduled, Vec::new(), nothing);
     Taken { probe: due.series.probe.clone(), sample }

@@ -1,18 +1,24 @@
 //! One request from configuration to judgement, within a time limit.
 
 use super::{
-    evidence, exchange,
+    content, evidence, exchange,
     fault::Fault,
     jar::Jar,
-    judge,
+    judge::{self, Answer},
     prepare::{Prepared, prepare},
     record::{Record, Recorder},
+    served,
+    trail::Exchange,
     words,
 };
 use crate::net::Net;
 use std::time::Duration;
 use tokio::time::Instant;
-use wire::{assignment::Request, sample::FailClass};
+use wire::{
+    Micros,
+    assignment::{AssignedCheck, Request, Target},
+    sample::FailClass,
+};
 
 /// When something must be over.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +33,11 @@ impl Limit {
         Limit { until: Instant::now() + length, length }
     }
 
+    /// Whether it is over.
+    pub(super) fn over(&self) -> bool {
+        Instant::now() >= self.until
+    }
+
     /// The length in words.
     pub(super) fn words(&self) -> String {
         words::span(u32::try_from(self.length.as_micros()).unwrap_or(u32::MAX))
@@ -35,14 +46,22 @@ impl Limit {
 
 /// What to do.
 pub(super) struct Order<'a> {
+    pub(super) check: &'a AssignedCheck,
     /// Templates must have been filled in.
     pub(super) request: &'a Request,
     pub(super) base: &'a str,
-    pub(super) region_header: Option<&'a str>,
+    /// What the series points at.
+    pub(super) target: &'a Target,
     /// Sends and keeps cookies.
     pub(super) jar: Option<&'a mut Jar>,
     pub(super) traceparent: String,
+    /// Separates the parts of a multipart body.
+    pub(super) boundary: String,
     pub(super) limit: Limit,
+    /// The time by which certificates are judged.
+    pub(super) now: Micros,
+    /// Write down what is sent and received.
+    pub(super) explain: bool,
 }
 
 /// What came of it.
@@ -53,29 +72,46 @@ pub(super) struct Attempt {
     /// Values that must not appear in evidence.
     pub(super) secrets: Vec<String>,
     pub(super) served_by: Option<String>,
+    /// Where the order asked for it.
+    pub(super) exchange: Option<Exchange>,
 }
 
 /// Sends a request and judges the answer.
 pub(super) async fn http(order: Order<'_>, net: &Net) -> Attempt {
-    let Order { request, base, region_header, mut jar, traceparent, limit } = order;
+    let Order { check, base, target, mut jar, limit, now, explain, .. } = order;
     let recorder = Recorder::start();
-    let prepared = prepare(request, base, &traceparent, |url| jar.as_ref().and_then(|jar| jar.header(url)));
+    let mut request = order.request.clone();
+    let mut secrets = evidence::written(&request);
+    let cookies = |url: &url::Url| jar.as_ref().and_then(|jar| jar.header(url));
+    let prepared = content::pack(&mut request, &order.boundary)
+        .and_then(|()| prepare(&request, base, &order.traceparent, cookies));
     let prepared: Prepared = match prepared {
         Ok(prepared) => prepared,
         Err(fault) => {
-            let secrets = request.headers.values().cloned().collect();
-            return Attempt { record: recorder.finish(), fault: Some(fault), secrets, served_by: None };
+            secrets.extend(request.headers.into_values());
+            return Attempt { record: recorder.finish(), secrets, ..lost(fault) };
         }
     };
-    let mut secrets = evidence::secrets(&prepared);
+    secrets.extend(evidence::sent(&prepared));
+    let mut exchange = explain.then(|| Exchange::sending(&prepared));
     let (record, fault) = cut(limit, &recorder, exchange::exchange(&prepared, net, &recorder)).await;
+    secrets.extend(evidence::received(&record.headers));
     if let Some(jar) = &mut jar {
         jar.keep(&prepared.url, &record.headers);
         secrets.extend(jar.values());
     }
-    let fault = fault.or_else(|| judge::judge(&request.expect, &record).err());
-    let served_by = record.served_by(region_header);
-    Attempt { record, fault, secrets, served_by }
+    let served_by = served::by(check, &record);
+    let fault = fault.or_else(|| {
+        let answer = Answer::new(&record, served_by.as_deref(), target, now);
+        let notes = exchange.as_mut().map(|exchange| &mut exchange.assertions);
+        judge::judge(&request.expect, &answer, notes).err()
+    });
+    if let Some(exchange) = &mut exchange {
+        exchange.received(&record);
+        exchange.served_by.clone_from(&served_by);
+        exchange.fault = fault.as_ref().map(|fault| fault.summary.clone());
+    }
+    Attempt { record, fault, secrets, served_by, exchange }
 }
 
 /// Does `work`, which writes down what it learns with `recorder`, until the limit.
@@ -85,12 +121,18 @@ pub(super) async fn watched(
     work: impl Future<Output = Result<(), Fault>>,
 ) -> Attempt {
     let (record, fault) = cut(limit, recorder, work).await;
-    Attempt { record, fault, secrets: Vec::new(), served_by: None }
+    Attempt { record, fault, secrets: Vec::new(), served_by: None, exchange: None }
 }
 
 /// An attempt that could not even begin.
 pub(super) fn lost(fault: Fault) -> Attempt {
-    Attempt { record: Record::default(), fault: Some(fault), secrets: Vec::new(), served_by: None }
+    Attempt {
+        record: Record::default(),
+        fault: Some(fault),
+        secrets: Vec::new(),
+        served_by: None,
+        exchange: None,
+    }
 }
 
 /// Does `work` until the limit, and closes the record either way.

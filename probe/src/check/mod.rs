@@ -1,7 +1,7 @@
 //! Running one check once: the stop watch, the HTTP engine, expectations, journeys.
 //!
-//! [`run`] never fails; what goes wrong is the result. Read in the order of a run: `prepare` turns
-//! configuration into a request, `dial` makes the connection, `exchange` speaks HTTP on it while
+//! [`run`] never fails; what goes wrong is the result. Read in the order of a run: `template` and
+//! `content` fill in a request, `prepare` makes it ready to be sent, `dial` makes the connection, `exchange` speaks HTTP on it while
 //! `record` keeps the time, `judge` compares the answer with what was expected, `evidence` keeps what a
 //! person needs to see. `attempt` puts these together, `journey` repeats them step by step. The other kinds,
 //! each in a module of its name, use the same connection, watch and sentences; `outcome` makes the result.
@@ -12,6 +12,7 @@
 
 mod attempt;
 mod certificate;
+mod content;
 mod crew;
 mod dial;
 mod dns;
@@ -26,20 +27,26 @@ mod judge;
 mod outcome;
 mod prepare;
 mod record;
+mod served;
 mod tcp;
 mod template;
 mod tls;
+mod trail;
 mod websocket;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
+pub use trail::{Assertion, Exchange};
+
 use crate::net::Net;
 use attempt::{Attempt, Limit};
 use outcome::{single, unsupported};
 use record::Recorder;
+use runtime::random::Random;
 use std::time::Duration;
+use template::Templates;
 use wire::{
     Micros,
     assignment::{AssignedCheck, CheckKind, Endpoint},
@@ -65,6 +72,32 @@ impl Trace {
         // Zero means "no span" and is skipped.
         let span = u64::from_be_bytes(self.span_id).wrapping_add(n).max(1);
         format!("00-{}-{span:016x}-01", self.id())
+    }
+}
+
+/// What a run is told about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    pub trace: Trace,
+    /// When it starts, by the wall clock.
+    pub started: Micros,
+    /// Keep what is sent and received, for [`Measured::trail`].
+    pub explain: bool,
+}
+
+impl Run {
+    /// What the run draws belongs to its identity alone, so that it can be made again. Each `stream` is another one.
+    fn random(&self, stream: u8) -> Random {
+        let mut seed = [stream; 32];
+        seed[..16].copy_from_slice(&self.trace.trace_id);
+        seed[16..24].copy_from_slice(&self.trace.span_id);
+        Random::from_seed(seed)
+    }
+
+    /// What separates the parts of the `n`th request's multipart body.
+    fn boundary(&self, n: u64) -> String {
+        let drawn: [u8; 16] = self.random(1).bytes();
+        format!("sextant-{}-{n}", words::hex(&drawn))
     }
 }
 
@@ -98,6 +131,8 @@ pub struct Measured {
     pub steps: Vec<StepResult>,
     /// The id sent in `traceparent`; absent when none was sent, or the check sends one of its own.
     pub trace_id: Option<String>,
+    /// Each request of an `http` or `journey` check, where [`Run::explain`] is set.
+    pub trail: Vec<Exchange>,
 }
 
 /// How much of a body is read, bytes. What follows is not waited for, and expectations do not see it: a text
@@ -109,17 +144,27 @@ pub const MAX_BODY: usize = 1024 * 1024;
 ///
 /// Never fails and never panics on what the network answers: a failure is an [`Outcome`]. The future can be
 /// dropped at any time; the connection closes with it.
-pub async fn run(check: &AssignedCheck, endpoint: &Endpoint, net: &Net, trace: &Trace) -> Measured {
+pub async fn run(check: &AssignedCheck, endpoint: &Endpoint, net: &Net, run: &Run) -> Measured {
+    let trace = &run.trace;
     let limit = Limit::from_now(Duration::from_micros(check.timeout_us.into()));
     match &check.kind {
         CheckKind::Http(request) => {
+            let filled = Templates::new(check, endpoint, run).fill(request);
+            let filled = match filled {
+                Ok(filled) => filled,
+                Err(unfilled) => return single(attempt::lost(unfilled.fault()), check.budget_us),
+            };
             let order = attempt::Order {
-                request,
+                check,
+                request: &filled,
                 base: &endpoint.url,
-                region_header: check.region_header.as_deref(),
+                target: &endpoint.target,
                 jar: None,
                 traceparent: trace.parent(0),
+                boundary: run.boundary(0),
                 limit,
+                now: run.started,
+                explain: run.explain,
             };
             let attempt = attempt::http(order, net).await;
             let own = request.headers.keys().any(|name| name.eq_ignore_ascii_case("traceparent"));
@@ -168,6 +213,6 @@ pub async fn run(check: &AssignedCheck, endpoint: &Endpoint, net: &Net, trace: &
             let trace_id = (attempt.record.phases.send.is_some() && !own).then(|| trace.id());
             Measured { trace_id, ..single(attempt, check.budget_us) }
         }
-        CheckKind::Journey(journey) => journey::run(check, journey, endpoint, net, trace, limit).await,
+        CheckKind::Journey(journey) => journey::run(check, journey, endpoint, net, run, limit).await,
     }
 }

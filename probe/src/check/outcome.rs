@@ -6,7 +6,13 @@ use wire::sample::Outcome;
 
 /// The result of a check that cannot be run here; `why` is a sentence.
 pub(super) fn unsupported(why: &str) -> Measured {
-    let nothing = Attempt { record: Record::default(), fault: None, secrets: Vec::new(), served_by: None };
+    let nothing = Attempt {
+        record: Record::default(),
+        fault: None,
+        secrets: Vec::new(),
+        served_by: None,
+        exchange: None,
+    };
     let evidence = Some(evidence::keep(why, None, b"", &[]));
     Measured { outcome: Outcome::Unsupported, evidence, ..single(nothing, None) }
 }
@@ -18,7 +24,10 @@ fn address(address: SocketAddr) -> String {
 
 /// The result of a check that is one attempt.
 pub(super) fn single(attempt: Attempt, budget_us: Option<u32>) -> Measured {
-    let Attempt { record, fault, secrets, served_by } = attempt;
+    let Attempt { record, fault, secrets, served_by, mut exchange } = attempt;
+    if let Some(exchange) = &mut exchange {
+        exchange.redact(&secrets);
+    }
     let total_us = record.total_us;
     let over = budget_us.filter(|budget| fault.is_none() && total_us > *budget);
     let slow = || over.map(|budget| words::slow(total_us, budget, record.longest_phase()));
@@ -39,5 +48,6 @@ pub(super) fn single(attempt: Attempt, budget_us: Option<u32>) -> Measured {
         evidence: summary.map(|summary| evidence::keep(&summary, None, &record.body, &secrets)),
         steps: Vec::new(),
         trace_id: None,
+        trail: exchange.into_iter().collect(),
     }
 }

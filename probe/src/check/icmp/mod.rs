@@ -63,7 +63,7 @@ pub(super) async fn check(
         }
         Err(fault) => Some(fault),
     };
-    Ok(Attempt { record, fault, secrets: Vec::new(), served_by: None })
+    Ok(Attempt { record, fault, secrets: Vec::new(), served_by: None, exchange: None })
 }
 
 /// The address, within the limit: phase `dns`, for a name.

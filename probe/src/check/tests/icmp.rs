@@ -34,11 +34,12 @@ async fn both_families_answer() {
 
 #[tokio::test]
 async fn runs_at_the_same_time_do_not_take_each_others_replies() {
-    let other = Trace { trace_id: [0xcd; 16], ..TRACE };
+    let (one, mut other) = (trace_run(), trace_run());
+    other.trace.trace_id = [0xcd; 16];
     let icmp = Icmp { packets: 20, spacing_us: 500, max_loss_percent: 0 };
     let check = check(CheckKind::Icmp(icmp));
     let (endpoint, net) = (here("icmp://127.0.0.1"), net(&[]));
-    let (a, b) = tokio::join!(run(&check, &endpoint, &net, &TRACE), run(&check, &endpoint, &net, &other));
+    let (a, b) = tokio::join!(run(&check, &endpoint, &net, &one), run(&check, &endpoint, &net, &other));
     for found in [a, b] {
         assert!(forbidden(&found) || found.outcome == Outcome::Ok, "{found:?}");
     }
