@@ -5,10 +5,10 @@ use crate::exit::{CHECK_FAILED, Coded};
 use anyhow::{anyhow, bail};
 use collector::config::{self, Config};
 use probe::{
-    check::{self, Trace},
+    check::{self, Run, Trace},
     net::{Net, Override},
 };
-use runtime::random::Random;
+use runtime::{clock::SystemClock, random::Random};
 use std::path::PathBuf;
 use wire::{
     CheckId,
@@ -41,7 +41,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let config = load(&args.config)?;
     let check = find(&config, &args.name)?;
     let net = Net::new(args.resolve.clone())?;
-    let random = Random::from_os();
+    let (random, clock) = (Random::from_os(), SystemClock::shared());
     let wanted = |target: &Target| args.to.as_ref().is_none_or(|only| only == target);
     let endpoints: Vec<_> = check.endpoints.iter().filter(|endpoint| wanted(&endpoint.target)).collect();
     if endpoints.is_empty() {
@@ -52,7 +52,8 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let mut failed = 0;
     for endpoint in &endpoints {
         let trace = Trace { trace_id: random.bytes(), span_id: random.bytes() };
-        let measured = check::run(&check, endpoint, &net, &trace).await;
+        let run = Run { trace, started: clock.now(), explain: true };
+        let measured = check::run(&check, endpoint, &net, &run).await;
         failed += usize::from(measured.outcome != Outcome::Ok);
         if args.json {
             println!("{}", explain::json(&check, endpoint, &measured));

@@ -125,12 +125,7 @@ fn every_condition_has_a_sentence() {
             Must::AtMost(3.into()),
             "size of the body to be at most 3, saw",
         ),
-        (
-            css("h1"),
-            Must::Equal("Hi".into()),
-            Must::Equal("Ho".into()),
-            "element h1 to be \"Ho\", saw \"Hi",
-        ),
+        (css("h1"), Must::Equal("Hi".into()), Must::Equal("Ho".into()), "element h1 to be \"Ho\", saw \"Hi"),
         (
             css("h2"),
             Must::Exist(false),

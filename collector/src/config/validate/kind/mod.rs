@@ -18,21 +18,28 @@ pub const KINDS: [&str; 8] = ["http", "tcp", "tls", "dns", "icmp", "grpc", "webs
 /// The longest text that is sent to a server or looked for in what it says, bytes.
 const LONGEST_TEXT: usize = 4 << 10;
 
-/// Reads the kind of a check. `regions` are the service's and `timeout` the check's, when they could be read.
-pub fn read(
-    check: &Fields<'_>,
-    regions: Option<&BTreeSet<RegionId>>,
-    timeout: Option<Duration>,
-) -> Option<CheckKind> {
+/// What is known around a check, as far as it could be read.
+pub struct Around<'a> {
+    /// The regions of the service.
+    pub regions: Option<&'a BTreeSet<RegionId>>,
+    pub has_public: bool,
+    /// The regions whose coordinates are missing to say which region is nearest.
+    pub unplaced: BTreeSet<RegionId>,
+    /// The check's.
+    pub timeout: Option<Duration>,
+}
+
+/// Reads the kind of a check.
+pub fn read(check: &Fields<'_>, around: &Around<'_>) -> Option<CheckKind> {
     match check.one_of(&KINDS)? {
-        ("http", at) => request::http(at).map(CheckKind::Http),
+        ("http", at) => request::http(at, around.regions).map(CheckKind::Http),
         ("tcp", at) => tcp::read(at).map(CheckKind::Tcp),
         ("tls", at) => tls::read(at).map(CheckKind::Tls),
         ("dns", at) => dns::read(at).map(CheckKind::Dns),
-        ("icmp", at) => icmp::read(at, timeout).map(CheckKind::Icmp),
+        ("icmp", at) => icmp::read(at, around.timeout).map(CheckKind::Icmp),
         ("grpc", at) => grpc::read(at).map(CheckKind::Grpc),
         ("websocket", at) => websocket::read(at).map(CheckKind::WebSocket),
-        (_, at) => journey::read(at, regions, timeout).map(CheckKind::Journey),
+        (_, at) => journey::read(at, around).map(CheckKind::Journey),
     }
 }
 
