@@ -3,7 +3,7 @@
 
 use crate::{
     capacity::Capacity,
-    check::{self, Measured, Trace},
+    check::{self, Measured, Run, Trace},
     metrics::{Metrics, outcome_word},
     net::{Net, Trouble},
     schedule::{Due, Series},
@@ -143,7 +143,8 @@ impl Shared {
         let begin = self.condition.snapshot();
         let started = self.clock.now();
         let monotonic = Instant::now();
-        let run = check::run(&series.check, &series.endpoint, &self.net, &trace).instrument(span.clone());
+        let context = Run { trace, started, explain: false };
+        let run = check::run(&series.check, &series.endpoint, &self.net, &context).instrument(span.clone());
         // A panic is a mistake of ours; it must cost one sample and not the series.
         let measured = AssertUnwindSafe(run).catch_unwind().await;
         let passed = wire::instant::us(monotonic.elapsed());
@@ -239,6 +240,7 @@ fn missed(due: Due) -> Taken {
         evidence: None,
         steps: Vec::new(),
         trace_id: None,
+        trail: Vec::new(),
     };
     let sample = sample(&due, due.scheduled, Vec::new(), nothing);
     Taken { probe: due.series.probe.clone(), sample }

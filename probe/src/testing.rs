@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use wire::{
     Micros,
-    assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Expect, Reach, Request, Target},
+    assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Reach, Request, Target},
     sample::{Connection, Outcome, Phases, Sample, Trigger},
 };
 
@@ -12,19 +12,14 @@ pub fn check(id: &str, interval_us: u32, url: &str) -> AssignedCheck {
     AssignedCheck {
         id: id.parse().expect("an id"),
         service: "shop".parse().expect("an id"),
-        kind: CheckKind::Http(Request {
-            method: "GET".into(),
-            path: "/".into(),
-            headers: BTreeMap::new(),
-            body: None,
-            expect: Expect::default(),
-        }),
+        kind: CheckKind::Http(Request { path: "/".into(), ..Request::default() }),
         interval_us,
         timeout_us: 500_000,
         budget_us: None,
         endpoints: vec![Endpoint { target: target("a"), url: url.into() }],
         regions: BTreeMap::new(),
         region_header: None,
+        places: Default::default(),
         reach: Reach::default(),
     }
 }

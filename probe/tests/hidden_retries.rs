@@ -4,9 +4,10 @@
 //! Runs where there is an nginx: named by `SEXTANT_TEST_NGINX`, in `PATH` or in `/usr/sbin`.
 
 use probe::{
-    check::{self, Measured, Trace},
+    check::{self, Measured, Run, Trace},
     net::Net,
 };
+use runtime::clock::SystemClock;
 use std::{
     env, fs,
     net::{TcpListener, TcpStream},
@@ -106,13 +107,7 @@ fn free_ports() -> [u16; 3] {
 }
 
 fn get(path: &str) -> CheckKind {
-    CheckKind::Http(Request {
-        method: "GET".into(),
-        path: path.into(),
-        headers: Default::default(),
-        body: None,
-        expect: Expect::default(),
-    })
+    CheckKind::Http(Request { path: path.into(), ..Request::default() })
 }
 
 async fn run(kind: CheckKind, url: &str, reuse: bool, net: &Net) -> Measured {
@@ -126,10 +121,13 @@ async fn run(kind: CheckKind, url: &str, reuse: bool, net: &Net) -> Measured {
         endpoints: Vec::new(),
         regions: Default::default(),
         region_header: None,
+        places: Default::default(),
         reach: Reach { reuse, ..Reach::default() },
     };
     let endpoint = Endpoint { target: Target::Public, url: url.into() };
-    check::run(&check, &endpoint, net, &Trace { trace_id: [1; 16], span_id: [2; 8] }).await
+    let trace = Trace { trace_id: [1; 16], span_id: [2; 8] };
+    let run = Run { trace, started: SystemClock::shared().now(), explain: false };
+    check::run(&check, &endpoint, net, &run).await
 }
 
 #[tokio::test]

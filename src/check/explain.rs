@@ -1,11 +1,11 @@
 //! What a run did, for a person at a terminal and for a program.
 
-use probe::check::Measured;
+use probe::check::{Assertion, Exchange, Measured};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use wire::{
-    assignment::{AssignedCheck, CheckKind, Endpoint, Journey, Request},
-    sample::{Lookup, Outcome, Phases, StepResult},
+    assignment::{AssignedCheck, CheckKind, Endpoint, Journey},
+    sample::{Lookup, Outcome, Phases},
 };
 
 /// Several lines, without colour.
@@ -15,7 +15,8 @@ pub fn text(check: &AssignedCheck, endpoint: &Endpoint, measured: &Measured) -> 
     let _ = writeln!(text, "{} on {} ({})", check.id, endpoint.target, endpoint.url);
     match &check.kind {
         CheckKind::Http(request) => {
-            let _ = writeln!(text, "  sent      {}", line(request));
+            let _ = writeln!(text, "  sent      {} {}", request.method, request.path);
+            measured.trail.iter().for_each(|exchange| exchanged(&mut text, exchange));
         }
         CheckKind::Tcp(tcp) => sent(&mut text, tcp.send.as_deref(), tcp.expect.as_deref()),
         CheckKind::Tls(tls) => {
@@ -39,7 +40,7 @@ pub fn text(check: &AssignedCheck, endpoint: &Endpoint, measured: &Measured) -> 
             let _ = writeln!(text, "  sent      GET {} (WebSocket)", socket.path);
             sent(&mut text, socket.send.as_deref(), socket.expect.as_deref());
         }
-        CheckKind::Journey(journey) => steps(&mut text, journey, &measured.steps),
+        CheckKind::Journey(journey) => steps(&mut text, journey, measured),
         CheckKind::Unknown(_) => {}
     }
     reached(&mut text, measured);
@@ -124,24 +125,61 @@ fn sent(text: &mut String, send: Option<&str>, expect: Option<&str>) {
     }
 }
 
-fn steps(text: &mut String, journey: &Journey, results: &[StepResult]) {
+fn steps(text: &mut String, journey: &Journey, measured: &Measured) {
     for (index, step) in journey.steps.iter().enumerate() {
-        let Some(result) = results.get(index) else {
+        let Some(result) = measured.steps.iter().find(|result| result.name == step.name) else {
             let _ = writeln!(text, "  {:>2}. {:<28} not run", index + 1, step.name);
             continue;
         };
         let mut facts = vec![outcome(result.outcome), ms(result.total_us)];
-        facts.extend(result.status.map(|status| format!("status {status}")));
-        facts.extend(result.served_by.as_ref().map(|region| format!("served by {region}")));
+        facts.extend(result.elsewhere.as_ref().map(|region| format!("sent to {region}")));
         facts.extend((result.attempts > 1).then(|| format!("{} attempts", result.attempts)));
+        facts.extend(result.until_us.map(|us| format!("right after {}", ms(us))));
         let _ = writeln!(text, "  {:>2}. {:<28} {}", index + 1, step.name, facts.join(", "));
-        let _ = writeln!(text, "      {}; {}", line(&step.request), phases(&result.phases));
+        let made = measured.trail.iter().filter(|made| made.step.as_ref() == Some(&step.name));
+        for exchange in made {
+            if result.attempts > 1 {
+                let _ = writeln!(text, "      attempt {}", exchange.attempt);
+            }
+            exchanged(text, exchange);
+        }
     }
 }
 
-fn line(request: &Request) -> String {
-    let body = request.body.as_ref().map_or(String::new(), |body| format!(", {} bytes of body", body.len()));
-    format!("{} {}{body}", request.method, request.path)
+/// One request: what was sent, what came back, what was expected of it, what was kept.
+fn exchanged(text: &mut String, exchange: &Exchange) {
+    let _ = writeln!(text, "      > {} {}", exchange.method, exchange.url);
+    headers(text, '>', &exchange.sent_headers);
+    body(text, '>', exchange.sent_body.as_deref());
+    let address = exchange.address.as_ref().map_or(String::new(), |address| format!(" from {address}"));
+    match exchange.status {
+        Some(status) => _ = writeln!(text, "      < {status}{address}"),
+        None => _ = writeln!(text, "      < no answer{address}"),
+    }
+    headers(text, '<', &exchange.headers);
+    body(text, '<', exchange.body.as_deref());
+    if let Some(region) = &exchange.served_by {
+        let _ = writeln!(text, "      served by {region}");
+    }
+    let _ = writeln!(text, "      {}", phases(&exchange.phases));
+    for Assertion { expected, saw, pass } in &exchange.assertions {
+        let _ = writeln!(text, "      {} {expected}, {saw}", if *pass { "holds:   " } else { "EXPECTED:" });
+    }
+    for (name, value) in &exchange.captures {
+        let _ = writeln!(text, "      kept {name} = {value}");
+    }
+}
+
+fn headers(text: &mut String, mark: char, headers: &[(String, String)]) {
+    for (name, value) in headers {
+        let _ = writeln!(text, "      {mark} {name}: {value}");
+    }
+}
+
+fn body(text: &mut String, mark: char, body: Option<&str>) {
+    for line in body.unwrap_or_default().lines() {
+        let _ = writeln!(text, "      {mark} | {line}");
+    }
 }
 
 fn outcome(outcome: Outcome) -> String {
@@ -184,5 +222,6 @@ pub fn json(check: &AssignedCheck, endpoint: &Endpoint, measured: &Measured) -> 
         "trace_id": measured.trace_id,
         "evidence": measured.evidence,
         "steps": measured.steps,
+        "trail": measured.trail,
     })
 }

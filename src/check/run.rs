@@ -5,11 +5,11 @@ use crate::exit::{CHECK_FAILED, Coded};
 use anyhow::{Context, anyhow, bail};
 use collector::config::{self, Config};
 use probe::{
-    check::{self, Trace},
+    check::{self, Run, Trace},
     net::{Net, Override},
     secrets::Secrets,
 };
-use runtime::random::Random;
+use runtime::{clock::SystemClock, random::Random};
 use std::path::{Path, PathBuf};
 use wire::{
     CheckId,
@@ -65,7 +65,7 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         eprintln!("warning: {warning}");
     }
     let net = Net::new(args.resolve.clone())?.with_secrets(secrets);
-    let random = Random::from_os();
+    let (random, clock) = (Random::from_os(), SystemClock::shared());
     let wanted = |target: &Target| args.to.as_ref().is_none_or(|only| only == target);
     let endpoints: Vec<_> = check.endpoints.iter().filter(|endpoint| wanted(&endpoint.target)).collect();
     if endpoints.is_empty() {
@@ -77,7 +77,8 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     let mut suite = Suite::new(&check);
     for endpoint in &endpoints {
         let trace = Trace { trace_id: random.bytes(), span_id: random.bytes() };
-        let measured = check::run(&check, endpoint, &net, &trace).await;
+        let run = Run { trace, started: clock.now(), explain: true };
+        let measured = check::run(&check, endpoint, &net, &run).await;
         failed += usize::from(measured.outcome != Outcome::Ok);
         suite.add(endpoint, &measured);
         if args.json {

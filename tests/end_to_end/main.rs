@@ -8,5 +8,6 @@ mod check_run;
 mod chrome;
 mod crash;
 mod harness;
+mod journeys;
 mod outage;
 mod telemetry;

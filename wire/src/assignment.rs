@@ -1,6 +1,7 @@
 //! What a probe shall measure: the collector derives it from the configuration, the probe keeps it on disk.
 
-use crate::{CheckId, Micros, ProbeId, RegionId, ServiceId, mesh::MeshPlan};
+use crate::{CheckId, Micros, Network, ProbeId, RegionId, ServiceId, mesh::MeshPlan};
+pub use crate::{journey::*, request::*};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -36,9 +37,32 @@ pub struct AssignedCheck {
     pub regions: BTreeMap<RegionId, String>,
     /// The response header that names the region which served a request.
     pub region_header: Option<String>,
+    /// What else is known of the places where the service runs.
+    #[serde(default)]
+    pub places: Places,
     /// How the endpoint is reached.
     #[serde(default)]
     pub reach: Reach,
+}
+
+/// What is known of the places where a service runs, beyond the addresses of its regions.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Places {
+    /// Base URL of the public entrance, for journey steps that go there.
+    #[serde(default)]
+    pub public: Option<String>,
+    /// The region of this probe, as journeys may name it.
+    #[serde(default)]
+    pub vantage: Option<RegionId>,
+    /// The region of the service that is nearest to this probe, for journey steps that go there.
+    #[serde(default)]
+    pub nearest: Option<RegionId>,
+    /// The cookie that names the region which served a request, where no header does.
+    #[serde(default)]
+    pub region_cookie: Option<String>,
+    /// Addresses by which a region is recognised, where neither a header nor a cookie names it.
+    #[serde(default)]
+    pub region_addresses: BTreeMap<RegionId, Vec<Network>>,
 }
 
 /// How a check gets from a name to a connection. The default is what a new user's first request does.
@@ -312,77 +336,6 @@ pub struct WebSocket {
     /// A text that the first message must contain.
     #[serde(default)]
     pub expect: Option<String>,
-}
-
-/// Several requests in order, sharing cookies and captured values.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Journey {
-    pub steps: Vec<Step>,
-}
-
-/// One step of a journey.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
-    pub name: String,
-    /// Which region's endpoint takes the request.
-    #[serde(default)]
-    pub place: Place,
-    pub request: Request,
-    /// Values to keep for later steps, by name; used as `{{ name }}`.
-    #[serde(default)]
-    pub capture: BTreeMap<String, Capture>,
-    /// Repeat the step until its expectations hold, for at most this long (microseconds).
-    pub within_us: Option<u32>,
-}
-
-/// Where a journey's step goes.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Place {
-    /// The endpoint that the series points at.
-    #[default]
-    Here,
-    /// The first other region of the service, in order of id.
-    Other,
-    /// A named region of the service.
-    Region(RegionId),
-}
-
-/// Where a captured value comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Capture {
-    /// The first match of an RFC 9535 JSONPath in the body.
-    Json(String),
-    /// A response header.
-    Header(String),
-}
-
-/// One HTTP request and what its answer must look like. Texts may hold `{{ name }}` templates in journeys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
-    pub method: String,
-    /// Path and query, appended to the endpoint's base URL.
-    pub path: String,
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// The body as text; a JSON body is text with `content-type: application/json` among the headers.
-    pub body: Option<String>,
-    #[serde(default)]
-    pub expect: Expect,
-}
-
-/// What an answer must look like. Everything named must hold.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Expect {
-    /// Accepted status codes; empty means 200 to 399.
-    #[serde(default)]
-    pub status: Vec<u16>,
-    /// A text that the body must contain.
-    pub body_contains: Option<String>,
-    /// RFC 9535 JSONPath to the text its first match must equal (numbers and booleans as JSON prints them).
-    #[serde(default)]
-    pub json: BTreeMap<String, String>,
 }
 
 /// A request to run checks at once and repeatedly, so that a suspicion is checked from every vantage.

@@ -4,7 +4,7 @@
 //! versions exchange these, so unknown fields are tolerated here (the configuration document, written by
 //! people, refuses them).
 //!
-//! Read in the order of the data: [`assignment`] (what a probe shall measure), [`sample`] (what it saw),
+//! Read in the order of the data: [`assignment`] with [`request`] and [`journey`] (what a probe shall measure), [`sample`] (what it saw),
 //! [`report`] (how samples travel), [`plan`] (where users shall go), [`event`] (how receivers are told),
 //! [`view`] (what people and the REST API read) and [`problem`] (how a refusal looks). Beside them stands [`mesh`]
 //! (latency between probes).
@@ -13,12 +13,16 @@ pub mod assignment;
 pub mod event;
 pub mod id;
 pub mod instant;
+pub mod journey;
 pub mod mesh;
+pub mod network;
 pub mod plan;
 pub mod problem;
 pub mod report;
+pub mod request;
 pub mod sample;
 pub mod view;
 
 pub use id::{CheckId, ProbeId, ReceiverId, RegionId, ServiceId};
 pub use instant::Micros;
+pub use network::Network;

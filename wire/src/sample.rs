@@ -13,7 +13,8 @@ pub struct Sample {
     pub scheduled: Micros,
     /// When it did start, by the probe's wall clock.
     pub started: Micros,
-    /// From `started` to the end, monotonic, microseconds. 0 for a missed run.
+    /// From `started` to the end, monotonic, microseconds; the clean-up of a journey does not count. 0 for a missed
+    /// run.
     pub total_us: u32,
     pub outcome: Outcome,
     /// True when the check has a latency budget and a successful run exceeded it.
@@ -304,4 +305,8 @@ pub struct StepResult {
     pub served_by: Option<String>,
     /// How many requests the step took; more than one only where it was allowed to repeat.
     pub attempts: u16,
+    /// Of a step that may repeat and succeeded: from its first request to the end of the answer that was right,
+    /// microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_us: Option<u32>,
 }

@@ -1,11 +1,11 @@
 //! What a probe shall do, derived from the configuration.
 
-use super::{Check, Config, Service};
+use super::{Check, Config, Service, nearest};
 use std::{collections::BTreeMap, time::Duration};
 use url::Url;
 use wire::{
     ProbeId, RegionId,
-    assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Reach, Target},
+    assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Places, Reach, Target},
 };
 
 /// The checks of one probe with everything it needs to run them; nothing for a probe that is not configured.
@@ -27,12 +27,25 @@ pub fn assignment(config: &Config, revision: i64, probe: &ProbeId) -> Option<Ass
                 endpoints: endpoints(check, service),
                 regions: elsewhere(check, service),
                 region_header: service.region_header.clone(),
+                places: places(config, &region, check, service),
                 reach: Reach { tls: check.tls.clone(), ..check.reach.clone() },
             })
         })
         .collect();
     // Sessions have keys, which are not the configuration's; `crate::mesh` adds them.
     Some(Assignment { revision, probe: probe.clone(), region, checks, mesh: None })
+}
+
+/// What else a probe in a region is told of a service's places.
+fn places(config: &Config, vantage: &RegionId, check: &Check, service: &Service) -> Places {
+    let travels = matches!(check.kind, CheckKind::Journey(_));
+    Places {
+        vantage: Some(vantage.clone()),
+        public: service.public_url.clone().filter(|_| travels),
+        nearest: if travels { nearest::to(&config.regions, vantage, service.endpoints.keys()) } else { None },
+        region_cookie: service.region_cookie.clone(),
+        region_addresses: service.region_addresses.clone(),
+    }
 }
 
 /// The addresses that steps of a journey may go to; other kinds stay where they are.

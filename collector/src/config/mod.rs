@@ -32,6 +32,7 @@ mod duration;
 mod load;
 mod model;
 mod near;
+mod nearest;
 mod node;
 mod problem;
 mod read;

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 use wire::{
-    CheckId, ProbeId, ReceiverId, RegionId, ServiceId,
+    CheckId, Network, ProbeId, ReceiverId, RegionId, ServiceId,
     assignment::{CheckKind, Reach, Target, TlsOptions},
     view::Automation,
 };
@@ -80,9 +80,20 @@ pub struct Service {
     pub public_url: Option<String>,
     /// The response header that names the region which served a request; lower case.
     pub region_header: Option<String>,
+    /// The cookie that names it, where no header does.
+    pub region_cookie: Option<String>,
+    /// The addresses by which a region is recognised, where neither names it.
+    pub region_addresses: BTreeMap<RegionId, Vec<Network>>,
     pub endpoints: BTreeMap<RegionId, EndpointConfig>,
     /// Who is told about plans.
     pub receivers: Vec<ReceiverId>,
+}
+
+impl Service {
+    /// Whether an answer can tell which region served it.
+    pub fn names_regions(&self) -> bool {
+        self.region_header.is_some() || self.region_cookie.is_some() || !self.region_addresses.is_empty()
+    }
 }
 
 /// A service in one region.

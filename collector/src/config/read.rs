@@ -124,6 +124,14 @@ impl<'a> At<'a> {
         found.or_else(|| self.expected(list_of(words.iter().map(|(word, _)| *word))))
     }
 
+    /// `true` or `false`.
+    pub fn flag(&self) -> Option<bool> {
+        match self.node.value {
+            Value::Bool(value) => Some(value),
+            _ => self.expected("`true` or `false`"),
+        }
+    }
+
     /// A whole number.
     pub fn whole<T: TryFrom<i64>>(&self, range: RangeInclusive<i64>) -> Option<T> {
         let number = match &self.node.value {

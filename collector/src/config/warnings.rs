@@ -73,8 +73,8 @@ fn service_warnings(config: &Config, id: &ServiceId, service: &Service, warnings
     if service.receivers.is_empty() {
         warn("nobody is told about plans; add `receivers`".to_owned());
     }
-    match (&service.public_url, &service.region_header) {
-        (Some(_), Some(_)) => {
+    match (&service.public_url, service.names_regions()) {
+        (Some(_), true) => {
             let public =
                 checks.iter().filter(|check| check.to.contains(&Target::Public) && check.can_name_region());
             if public.clone().count() == 0 {
@@ -88,7 +88,9 @@ fn service_warnings(config: &Config, id: &ServiceId, service: &Service, warnings
             }
         }
         (None, _) => warn("without `public` no move of traffic can be proved".to_owned()),
-        (_, None) => warn("without `region_header` nobody can tell which region served a request".to_owned()),
+        (_, false) => {
+            warn("without `region_header` nobody can tell which region served a request".to_owned())
+        }
     }
     let addresses: BTreeSet<&str> =
         service.endpoints.values().map(|endpoint| endpoint.url.as_str()).collect();

@@ -189,9 +189,10 @@ fn beats<'a>(state: &'a mut State, service: &ServiceId, region: &RegionId) -> &'
     &mut service.regions.entry(region.clone()).or_default().beats
 }
 
-/// The region that the failing step of a journey was sent to, when it is not the target.
+/// The region that the failing step of a journey was sent to, when it is not the target. Of several the first one
+/// counts: those after it only clean up.
 fn elsewhere(sample: &Sample) -> Option<RegionId> {
-    sample.steps.last().filter(|step| step.outcome.is_fail()).and_then(|step| step.elsewhere.clone())
+    sample.steps.iter().find(|step| step.outcome.is_fail()).and_then(|step| step.elsewhere.clone())
 }
 
 /// A text from a probe, fit for a page, a terminal and a database: bounded, and without control characters (of which

@@ -39,7 +39,7 @@ fn is_proof(service: &ServiceId, check: &Check) -> bool {
 /// Whether a service has public checks that say who served them, and receivers to follow a plan.
 pub fn can_be_measured(scene: &Scene<'_>) -> bool {
     let public = |c: &Check| is_proof(scene.id, c);
-    scene.service.region_header.is_some()
+    scene.service.names_regions()
         && !scene.service.receivers.is_empty()
         && scene.config.checks.values().any(public)
 }

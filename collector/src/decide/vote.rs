@@ -110,13 +110,15 @@ fn vote<'a>(
     }
 }
 
-/// Whether a journey failed in a step that it made in another region, while that region fails from the same vantage
-/// anyway: then the target is not to blame, and the journey says nothing of it.
+/// Whether a journey failed in a step that it made in another region or at the public entrance, while that fails from
+/// the same vantage anyway: then the target is not to blame, and the journey says nothing of it.
 fn blames_elsewhere(scene: &Scene<'_>, state: &State, probe: &ProbeId, head: &Head) -> bool {
     let Some(elsewhere) = &head.elsewhere else { return false };
-    let target = Target::Region(elsewhere.clone());
+    // The word for the public entrance is no region's id.
+    let Ok(target) = elsewhere.as_str().parse::<Target>() else { return false };
+    let public = target == Target::Public;
     scene.config.checks.iter().any(|(id, check)| {
-        let votes = check.service == *scene.id && check.impact == Impact::Down;
+        let votes = check.service == *scene.id && (public || check.impact == Impact::Down);
         let failing = |head: &Head| head.failing.is_some() && head.elsewhere.is_none();
         votes && state.head(id, probe, &target).is_some_and(failing)
     })

@@ -1,21 +1,25 @@
 //! One request from configuration to judgement, within a time limit.
 
 use super::{
-    evidence, exchange,
+    content, evidence, exchange,
     fault::Fault,
     jar::Jar,
-    judge, outcome,
+    judge::{self, Answer},
+    outcome,
     prepare::{Prepared, prepare},
     record::{Record, Recorder},
     redirect::{self, Trail},
+    served,
     span::RequestSpan,
+    trail::Exchange,
     way::Way,
     words,
 };
 use std::time::Duration;
 use tokio::time::Instant;
 use wire::{
-    assignment::Request,
+    Micros,
+    assignment::{AssignedCheck, Request, Target},
     sample::{AddressResult, FailClass, Hop},
 };
 
@@ -32,6 +36,11 @@ impl Limit {
         Limit { until: Instant::now() + length, length }
     }
 
+    /// Whether it is over.
+    pub(super) fn over(&self) -> bool {
+        Instant::now() >= self.until
+    }
+
     /// The length in words.
     pub(super) fn words(&self) -> String {
         words::span(u32::try_from(self.length.as_micros()).unwrap_or(u32::MAX))
@@ -40,15 +49,23 @@ impl Limit {
 
 /// What to do.
 pub(super) struct Order<'a> {
+    pub(super) check: &'a AssignedCheck,
     /// Templates must have been filled in.
     pub(super) request: &'a Request,
     pub(super) base: &'a str,
-    pub(super) region_header: Option<&'a str>,
+    /// What the series points at.
+    pub(super) target: &'a Target,
     /// Sends and keeps cookies.
     pub(super) jar: Option<&'a mut Jar>,
     /// What to send where the request has no span of its own.
     pub(super) traceparent: String,
+    /// Separates the parts of a multipart body.
+    pub(super) boundary: String,
     pub(super) limit: Limit,
+    /// The time by which certificates are judged.
+    pub(super) now: Micros,
+    /// Write down what is sent and received.
+    pub(super) explain: bool,
 }
 
 /// What came of it.
@@ -66,6 +83,8 @@ pub(super) struct Attempt {
     pub(super) addresses: Vec<AddressResult>,
     /// Why this probe cannot make it at all; a sentence.
     pub(super) unsupported: Option<String>,
+    /// The last request and its answer, where the order asked for it.
+    pub(super) exchange: Option<Exchange>,
 }
 
 impl Attempt {
@@ -84,31 +103,37 @@ impl Attempt {
 /// Sends a request, follows redirects where the check wants that, and judges the answer. Each request is a span of its
 /// own where traces are exported.
 pub(super) async fn http(order: Order<'_>, way: &Way<'_>) -> Attempt {
-    let Order { request, base, region_header, jar, traceparent, limit } = order;
+    let Order { check, base, target, jar, limit, now, explain, .. } = order;
     let way = &Way { limit, ..*way };
     // Redirects that set cookies count on getting them back.
     let mut own_jar = (way.reach.redirects > 0).then(Jar::default);
     let mut jar = jar.or(own_jar.as_mut());
     let mut recorder = way.watch();
+    let mut request = order.request.clone();
+    let mut secrets = evidence::written(&request);
     let mut span = RequestSpan::begin(&request.method, 0);
-    let traceparent = span.traceparent().unwrap_or(traceparent);
-    let prepared = prepare(request, base, &traceparent, |url| jar.as_ref().and_then(|jar| jar.header(url)));
+    let traceparent = span.traceparent().unwrap_or(order.traceparent);
+    let cookies = |url: &url::Url| jar.as_ref().and_then(|jar| jar.header(url));
+    let prepared = content::pack(&mut request, &order.boundary)
+        .and_then(|()| prepare(&request, base, &traceparent, cookies));
     let mut prepared: Prepared = match prepared {
         Ok(prepared) => prepared,
         Err(fault) => {
-            let secrets: Vec<String> = request.headers.values().cloned().collect();
+            secrets.extend(request.headers.into_values());
             let record = recorder.finish();
             span.end(&record, Some(&fault), &secrets);
-            return Attempt { record, fault: Some(fault), secrets, ..Attempt::default() };
+            return Attempt { record, secrets, ..lost(fault) };
         }
     };
-    let mut secrets = evidence::secrets(&prepared);
+    secrets.extend(evidence::sent(&prepared));
     let jar_speaks = !request.headers.keys().any(|name| name.eq_ignore_ascii_case("cookie"));
     let mut trail = Trail::new(way.reach.redirects, &prepared, jar_speaks);
     let mut hops = Vec::new();
+    let mut exchange = explain.then(|| Exchange::sending(&prepared));
     let (record, fault) = loop {
         span.prepared(&prepared, &secrets);
         let (record, fault) = cut(limit, &recorder, exchange::exchange(&prepared, way, &recorder)).await;
+        secrets.extend(evidence::received(&record.headers));
         if let Some(jar) = &mut jar {
             jar.keep(&prepared.url, &record.headers);
             secrets.extend(jar.values());
@@ -126,13 +151,23 @@ pub(super) async fn http(order: Order<'_>, way: &Way<'_>) -> Attempt {
                 recorder = record.stopped.map_or_else(Recorder::start, Recorder::start_at);
                 hops.push(hop(&prepared, &record));
                 prepared = next;
+                exchange = explain.then(|| Exchange::sending(&prepared));
             }
         }
     };
-    let fault = fault.or_else(|| judge::judge(&request.expect, &record).err());
+    let served_by = served::by(check, &record);
+    let fault = fault.or_else(|| {
+        let answer = Answer::new(&record, served_by.as_deref(), target, now);
+        let notes = exchange.as_mut().map(|exchange| &mut exchange.assertions);
+        judge::judge(&request.expect, &answer, notes).err()
+    });
     span.end(&record, fault.as_ref(), &secrets);
-    let served_by = record.served_by(region_header);
-    Attempt { record, fault, secrets, served_by, hops, ..Attempt::default() }
+    if let Some(exchange) = &mut exchange {
+        exchange.received(&record);
+        exchange.served_by.clone_from(&served_by);
+        exchange.fault = fault.as_ref().map(|fault| fault.summary.clone());
+    }
+    Attempt { record, fault, secrets, served_by, hops, exchange, ..Attempt::default() }
 }
 
 fn hop(request: &Prepared, record: &Record) -> Hop {

@@ -4,15 +4,15 @@
 pub use super::{dns::fuzzing as dns, grpc::fuzzing as grpc, icmp::fuzzing as icmp};
 
 use super::{
-    certificate, dial::Destination, dns::server, evidence, fault::Fault, jar::Jar, judge as judging, prepare,
-    record::Record, tcp, template::Templates,
+    Run, Trace, certificate, dial::Destination, dns::server, evidence, fault::Fault, jar::Jar,
+    judge as judging, prepare, record::Record, secrets::Values, served, tcp, template::Templates,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use std::collections::BTreeMap;
 use url::Url;
 use wire::{
     Micros,
-    assignment::{Capture, Dns, Expect, Request},
+    assignment::{AssignedCheck, Dns, Endpoint, Expect, Request, Source, Step, Target},
     sample::{Evidence, FailClass},
 };
 
@@ -51,17 +51,24 @@ impl Answer {
 
     /// Whether it is as expected.
     pub fn judge(&self, expect: &Expect) -> Result<(), Failure> {
-        judging::judge(expect, &self.0).map_err(failure)
+        judging::judge(expect, &self.seen(), None).map_err(failure)
     }
 
     /// The values that a journey's step keeps of it.
-    pub fn capture(&self, wanted: &BTreeMap<String, Capture>) -> Result<BTreeMap<String, String>, Failure> {
-        judging::capture(wanted, &self.0).map_err(failure)
+    pub fn capture(&self, wanted: &BTreeMap<String, Source>) -> Result<BTreeMap<String, String>, Failure> {
+        let step = Step { capture: wanted.clone(), ..Step::default() };
+        let kept = judging::capture(&step, &self.seen()).map_err(failure)?;
+        Ok(kept.into_iter().map(|(name, captured)| (name, captured.value)).collect())
+    }
+
+    fn seen(&self) -> judging::Answer<'_> {
+        judging::Answer::new(&self.0, None, &NOWHERE, Micros(0))
     }
 
     /// The region that served it, by a header.
     pub fn served_by(&self, header: &str) -> Option<String> {
-        self.0.served_by(Some(header))
+        let check = AssignedCheck { region_header: Some(header.to_owned()), ..anything() };
+        served::by(&check, &self.0)
     }
 }
 
@@ -91,11 +98,24 @@ impl Cookies {
     }
 }
 
-/// Fills captured values into the texts of a request. The run is `r1`, the region `eu`.
+/// Fills captured values into the texts of a request. Of the built-in values, `region` is `public`.
 pub fn fill(request: &Request, values: BTreeMap<String, String>) -> Result<Request, Failure> {
-    let mut templates = Templates::new("r1", "eu");
-    templates.learn(values);
-    templates.fill(request).map_err(failure)
+    let trace = Trace { trace_id: [1; 16], span_id: [2; 8] };
+    let run = Run { trace, started: Micros(0), explain: false };
+    let endpoint = Endpoint { target: NOWHERE, url: "http://eu.test".to_owned() };
+    let mut templates = Templates::new(&anything(), &endpoint, &run, &Values::new());
+    values.iter().for_each(|(name, value)| templates.keep(name, value));
+    templates.fill(request).map_err(|unfilled| failure(unfilled.fault()))
+}
+
+/// What the series of [`fill`] and [`Answer`] points at.
+const NOWHERE: Target = Target::Public;
+
+/// A check that leaves everything at its default.
+fn anything() -> AssignedCheck {
+    let check = r#"{"id": "c", "service": "s", "kind": {"http": {"method": "GET", "path": "/"}}, "interval_us": 1,
+        "timeout_us": 1, "endpoints": []}"#;
+    serde_json::from_str(check).expect("a check with all that has no default")
 }
 
 /// The URL and the headers that a filled-in request goes out with.

@@ -1,7 +1,7 @@
 //! Running one check once: the stop watch, the HTTP engine, expectations, journeys.
 //!
-//! [`run`] never fails; what goes wrong is the result. Read in the order of a run: `prepare` turns
-//! configuration into a request, `dial` makes the connection, `exchange` speaks HTTP on it while
+//! [`run`] never fails; what goes wrong is the result. Read in the order of a run: `template` and
+//! `content` fill in a request, `prepare` makes it ready to be sent, `dial` makes the connection, `exchange` speaks HTTP on it while
 //! `record` keeps the time, `judge` compares the answer with what was expected, `evidence` keeps what a
 //! person needs to see. `attempt` puts these together, `journey` repeats them step by step. The other kinds,
 //! each in a module of its name, use the same connection, watch and sentences; `outcome` makes the result.
@@ -16,6 +16,7 @@
 
 mod attempt;
 mod certificate;
+mod content;
 mod crew;
 mod dial;
 mod dns;
@@ -39,11 +40,13 @@ mod record;
 mod redact;
 mod redirect;
 mod secrets;
+mod served;
 mod span;
 mod starttls;
 mod tcp;
 mod template;
 mod tls;
+mod trail;
 mod way;
 mod websocket;
 mod words;
@@ -52,6 +55,7 @@ mod words;
 mod tests;
 
 pub(crate) use keep::Kept;
+pub use trail::{Assertion, Exchange};
 
 use crate::net::{Net, Trouble};
 use attempt::{Attempt, Limit};
@@ -59,8 +63,10 @@ use dial::Destination;
 use fault::Fault;
 use futures_util::future::join_all;
 use outcome::{single, unsupported};
+use runtime::random::Random;
 use secrets::Filled;
 use std::time::{Duration, Instant};
+use template::Templates;
 use way::Way;
 use wire::{
     Micros,
@@ -87,6 +93,32 @@ impl Trace {
         // Zero means "no span" and is skipped.
         let span = u64::from_be_bytes(self.span_id).wrapping_add(n).max(1);
         format!("00-{}-{span:016x}-01", self.id())
+    }
+}
+
+/// What a run is told about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    pub trace: Trace,
+    /// When it starts, by the wall clock.
+    pub started: Micros,
+    /// Keep what is sent and received, for [`Measured::trail`].
+    pub explain: bool,
+}
+
+impl Run {
+    /// What the run draws belongs to its identity alone, so that it can be made again. Each `stream` is another one.
+    fn random(&self, stream: u8) -> Random {
+        let mut seed = [stream; 32];
+        seed[..16].copy_from_slice(&self.trace.trace_id);
+        seed[16..24].copy_from_slice(&self.trace.span_id);
+        Random::from_seed(seed)
+    }
+
+    /// What separates the parts of the `n`th request's multipart body.
+    fn boundary(&self, n: u64) -> String {
+        let drawn: [u8; 16] = self.random(1).bytes();
+        format!("sextant-{}-{n}", words::hex(&drawn))
     }
 }
 
@@ -122,6 +154,8 @@ pub struct Measured {
     pub steps: Vec<StepResult>,
     /// The id sent in `traceparent`; absent when none was sent, or the check sends one of its own.
     pub trace_id: Option<String>,
+    /// Each request of an `http` or `journey` check, where [`Run::explain`] is set.
+    pub trail: Vec<Exchange>,
 }
 
 /// How much of a body is read, bytes. What follows is not waited for, and expectations do not see it: a text
@@ -134,7 +168,7 @@ pub const MAX_BODY: usize = 1024 * 1024;
 /// Never fails and never panics on what the network answers: a failure is an [`Outcome`]. The future can be
 /// dropped at any time; the connection closes with it. A check whose secrets this probe does not have is
 /// `Unsupported`: that says nothing of the target.
-pub async fn run(check: &AssignedCheck, endpoint: &Endpoint, net: &Net, trace: &Trace) -> Measured {
+pub async fn run(check: &AssignedCheck, endpoint: &Endpoint, net: &Net, run: &Run) -> Measured {
     let filled = match secrets::fill(check, net.secrets()).await {
         Ok(filled) => filled,
         Err(lack) => return unsupported(&lack.to_string()),
@@ -144,18 +178,18 @@ pub async fn run(check: &AssignedCheck, endpoint: &Endpoint, net: &Net, trace: &
         Err(why) => return unsupported(&why),
     };
     let net = own.as_ref().unwrap_or(net);
-    filled.clean(measure(&filled, endpoint, net, trace).await)
+    filled.clean(measure(&filled, endpoint, net, run).await)
 }
 
-/// Measures; the secrets are filled in, but for journeys, which fill in their templates step by step.
-async fn measure(filled: &Filled<'_>, endpoint: &Endpoint, net: &Net, trace: &Trace) -> Measured {
+/// Measures; the secrets are filled in, but for requests, whose templates do it.
+async fn measure(filled: &Filled<'_>, endpoint: &Endpoint, net: &Net, run: &Run) -> Measured {
     let check = &*filled.check;
     net.kept().sweep(Instant::now());
     let limit = Limit::from_now(Duration::from_micros(check.timeout_us.into()));
     let way = Way::of(check, endpoint, net, limit);
     match &check.kind {
         CheckKind::Journey(journey) => {
-            return journey::run(check, journey, &filled.values, endpoint, way, trace).await;
+            return journey::run(check, journey, &filled.values, endpoint, way, run).await;
         }
         CheckKind::Unknown(kind) => {
             let kind = words::quote(kind);
@@ -167,32 +201,43 @@ async fn measure(filled: &Filled<'_>, endpoint: &Endpoint, net: &Net, trace: &Tr
     let attempt = match every {
         Some(to) => match each::starts(to, &way).await {
             Ok((starts, found)) => {
-                let one = |start| attempt(check, endpoint, Way { start: Some(start), ..way }, trace);
+                let one = |start| attempt(filled, endpoint, Way { start: Some(start), ..way }, run);
                 let attempts = join_all(starts.iter().map(one)).await;
                 each::verdict(&starts, attempts, found)
             }
             Err(attempt) => *attempt,
         },
-        None => attempt(check, endpoint, way, trace).await,
+        None => attempt(filled, endpoint, way, run).await,
     };
-    let trace_id = (attempt.record.phases.send.is_some() && sends_our_trace(&check.kind)).then(|| trace.id());
+    let trace_id =
+        (attempt.record.phases.send.is_some() && sends_our_trace(&check.kind)).then(|| run.trace.id());
     Measured { trace_id, ..single(attempt, check.budget_us) }
 }
 
 /// Makes a run of any kind but a journey.
-async fn attempt(check: &AssignedCheck, endpoint: &Endpoint, way: Way<'_>, trace: &Trace) -> Attempt {
+async fn attempt(filled: &Filled<'_>, endpoint: &Endpoint, way: Way<'_>, run: &Run) -> Attempt {
+    let (check, values, trace) = (&*filled.check, &filled.values, &run.trace);
     let way = &way;
     let url = &endpoint.url;
     let watch = || way.watch();
     match &check.kind {
         CheckKind::Http(request) => {
+            let filled = Templates::new(check, endpoint, run, values).fill(request);
+            let filled = match filled {
+                Ok(filled) => filled,
+                Err(unfilled) => return attempt::lost(unfilled.fault()),
+            };
             let order = attempt::Order {
-                request,
+                check,
+                request: &filled,
                 base: url,
-                region_header: check.region_header.as_deref(),
+                target: &endpoint.target,
                 jar: None,
                 traceparent: trace.parent(0),
+                boundary: run.boundary(0),
                 limit: way.limit,
+                now: run.started,
+                explain: run.explain,
             };
             attempt::http(order, way).await
         }

@@ -17,7 +17,10 @@ pub(super) fn unsupported(why: &str) -> Measured {
 /// The result of a check that is one attempt.
 pub(super) fn single(attempt: Attempt, budget_us: Option<u32>) -> Measured {
     let (total_us, longest) = (attempt.total_us(), attempt.longest());
-    let Attempt { record, fault, secrets, served_by, hops, addresses, unsupported } = attempt;
+    let Attempt { record, fault, secrets, served_by, hops, addresses, unsupported, mut exchange } = attempt;
+    if let Some(exchange) = &mut exchange {
+        exchange.redact(&secrets);
+    }
     let outcome = match (&unsupported, &fault) {
         (Some(_), _) => Outcome::Unsupported,
         (None, Some(fault)) => Outcome::Fail(fault.class),
@@ -43,5 +46,6 @@ pub(super) fn single(attempt: Attempt, budget_us: Option<u32>) -> Measured {
         evidence: summary.map(|summary| evidence::keep(&summary, None, &record.body, &secrets)),
         steps: Vec::new(),
         trace_id: None,
+        trail: exchange.into_iter().collect(),
     }
 }

@@ -186,8 +186,7 @@ mod tests {
             method: "post".into(),
             path: "/x?y".into(),
             headers: [("Content-Length".to_owned(), "99".to_owned())].into(),
-            body: None,
-            expect: Default::default(),
+            ..Request::default()
         };
         let prepared = prepare(&request, "http://a.test:8080", "tp", |_| None).expect("valid");
         let http1 = prepared.to_http(false, false).expect("valid");

@@ -104,12 +104,15 @@ impl Record {
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
     }
 
-    /// The region that says it served the request: the header's value if it can be an id at all, that is 1 to
-    /// 63 visible ASCII characters.
-    pub(super) fn served_by(&self, region_header: Option<&str>) -> Option<String> {
-        let value = self.headers.get(region_header?)?.as_bytes();
-        let plausible = (1..=63).contains(&value.len()) && value.iter().all(u8::is_ascii_graphic);
-        plausible.then(|| String::from_utf8_lossy(value).into_owned())
+    /// The value of a cookie that this answer sets.
+    pub(super) fn cookie(&self, name: &str) -> Option<String> {
+        let values = self.headers.get_all(http::header::SET_COOKIE).iter();
+        let mut pairs = values.filter_map(|value| {
+            let text = String::from_utf8_lossy(value.as_bytes());
+            let (cookie, value) = text.split(';').next()?.split_once('=')?;
+            (cookie.trim() == name).then(|| value.trim().to_owned())
+        });
+        pairs.next()
     }
 
     /// For messages: the phase at the end, or that nothing had begun.
@@ -307,17 +310,5 @@ mod tests {
         next.enter(Phase::Connect);
         let next = next.finish();
         assert_eq!(next.phases.sum(), next.total_us);
-    }
-
-    #[test]
-    fn a_served_by_header_that_cannot_be_an_id_is_ignored() {
-        let mut record = Record::default();
-        for (value, plausible) in [("eu-west", true), ("", false), ("a b", false), (&*"x".repeat(64), false)]
-        {
-            record.headers.insert("x-region", value.parse().expect("a header value"));
-            assert_eq!(record.served_by(Some("X-Region")).is_some(), plausible, "{value}");
-        }
-        assert_eq!(record.served_by(None), None);
-        assert_eq!(record.served_by(Some("not a name")), None);
     }
 }

@@ -179,7 +179,7 @@ mod tests {
             path: "/start?secret=1".into(),
             headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             body: Some("body".into()),
-            expect: Default::default(),
+            ..Request::default()
         };
         prepare::prepare(&request, url, "tp", |_| None).expect("valid")
     }

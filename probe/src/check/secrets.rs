@@ -1,8 +1,8 @@
 //! Secrets in the texts of a check: `{{ secret.NAME }}`.
 //!
-//! They are fetched before the watch starts, so that no run is slow because a vault is. In single checks this is
-//! the only template, and all other braces are texts; in journeys the templates do it. What a run found is cleaned of
-//! the values at the end, wherever a server may have put them.
+//! They are fetched before the watch starts, so that no run is slow because a vault is. In HTTP requests the templates
+//! fill them in; elsewhere this is the only template, and all other braces are texts. What a run found is cleaned of the
+//! values at the end, wherever a server may have put them.
 
 use super::{Measured, redact::redact, words};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 use wire::{
-    assignment::{AssignedCheck, CheckKind, Request, TlsOptions},
+    assignment::{AssignedCheck, CheckKind, Content, Must, Request, Step, TlsOptions, When},
     sample::Evidence,
 };
 
@@ -40,7 +40,7 @@ pub(super) async fn fill<'a>(check: &'a AssignedCheck, secrets: &Secrets) -> Res
     }
     let mut check = Cow::Borrowed(check);
     let fill = |text: &mut String| *text = filled(text, &values);
-    if !values.is_empty() && !matches!(check.kind, CheckKind::Journey(_)) {
+    if !values.is_empty() {
         texts_mut(&mut check.to_mut().kind).into_iter().for_each(fill);
     }
     if check.reach.tls.ca.as_deref().is_some_and(|ca| named(ca).next().is_some()) {
@@ -98,7 +98,8 @@ fn names(kind: &CheckKind) -> Vec<&str> {
     match kind {
         CheckKind::Http(request) => of_request(request).collect(),
         CheckKind::Journey(journey) => {
-            journey.steps.iter().flat_map(|step| of_request(&step.request)).collect()
+            let steps = journey.steps.iter();
+            journey.set.iter().flat_map(|(_, text)| named(text)).chain(steps.flat_map(of_step)).collect()
         }
         CheckKind::Tcp(tcp) => {
             [&tcp.send, &tcp.expect].into_iter().flatten().flat_map(|text| named(text)).collect()
@@ -123,23 +124,35 @@ fn of_tls(tls: &TlsOptions) -> impl Iterator<Item = &str> {
     tls.ca.iter().flat_map(|ca| named(ca)).chain(client)
 }
 
+fn of_step(step: &Step) -> impl Iterator<Item = &str> {
+    let condition = match &step.when {
+        When::If(expression) => mentions_in(expression).map(|range| &expression[range]).collect(),
+        _ => Vec::new(),
+    };
+    let set = step.set.iter().flat_map(|(_, text)| named(text));
+    condition.into_iter().chain(set).chain(of_request(&step.request))
+}
+
 fn of_request(request: &Request) -> impl Iterator<Item = &str> {
-    let expect = request.expect.body_contains.iter().chain(request.expect.json.values());
-    let texts = request.headers.values().chain(&request.body).chain(expect);
+    let rules = request.expect.rules.iter().filter_map(|rule| match &rule.must {
+        Must::Equal(text) | Must::Differ(text) | Must::Contain(text) | Must::Lack(text) => Some(text),
+        _ => None,
+    });
+    let expect = request.expect.body_contains.iter().chain(request.expect.json.values()).chain(rules);
+    let content: Vec<&String> = match &request.content {
+        Content::Form(fields) => fields.iter().map(|(_, value)| value).collect(),
+        Content::Multipart(parts) => {
+            parts.iter().flat_map(|part| part.filename.iter().chain([&part.value])).collect()
+        }
+        Content::Text | Content::Json => Vec::new(),
+    };
+    let query = request.query.iter().map(|(_, value)| value);
+    let texts = request.headers.values().chain(&request.body).chain(query).chain(content).chain(expect);
     std::iter::once(&request.path).chain(texts).flat_map(|text| named(text))
 }
 
 fn texts_mut(kind: &mut CheckKind) -> Vec<&mut String> {
     match kind {
-        CheckKind::Http(request) => {
-            let expect = &mut request.expect;
-            let mut texts: Vec<&mut String> = request.headers.values_mut().collect();
-            texts.push(&mut request.path);
-            texts.extend(&mut request.body);
-            texts.extend(&mut expect.body_contains);
-            texts.extend(expect.json.values_mut());
-            texts
-        }
         CheckKind::Tcp(tcp) => tcp.send.iter_mut().chain(&mut tcp.expect).collect(),
         CheckKind::WebSocket(socket) => {
             let texts = socket.send.iter_mut().chain(&mut socket.expect);

@@ -44,15 +44,9 @@ pub(super) fn ready(
     url: &str,
     traceparent: &str,
 ) -> Result<(Prepared, Vec<String>), Fault> {
-    let request = Request {
-        method: "GET".into(),
-        path: check.path.clone(),
-        headers: check.headers.clone(),
-        body: None,
-        expect: Default::default(),
-    };
+    let request = Request { path: check.path.clone(), headers: check.headers.clone(), ..Request::default() };
     let prepared = prepare(&request, url, traceparent, |_| None)?;
-    let secrets = evidence::secrets(&prepared);
+    let secrets = evidence::sent(&prepared);
     Ok((prepared, secrets))
 }
 

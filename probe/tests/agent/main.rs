@@ -20,7 +20,7 @@ use std::{
 use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle};
 use wire::{
-    assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Expect, Reach, Request},
+    assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Reach, Request},
     report::Report,
     sample::Sample,
 };
@@ -57,19 +57,14 @@ fn check(id: &str, interval_us: u32, url: &str) -> AssignedCheck {
     AssignedCheck {
         id: id.parse().expect("an id"),
         service: "shop".parse().expect("an id"),
-        kind: CheckKind::Http(Request {
-            method: "GET".into(),
-            path: format!("/{id}"),
-            headers: BTreeMap::new(),
-            body: None,
-            expect: Expect::default(),
-        }),
+        kind: CheckKind::Http(Request { path: format!("/{id}"), ..Request::default() }),
         interval_us,
         timeout_us: 4_000_000,
         budget_us: None,
         endpoints: vec![Endpoint { target: "a".parse().expect("an id"), url: url.into() }],
         regions: BTreeMap::new(),
         region_header: None,
+        places: Default::default(),
         reach: Reach::default(),
     }
 }

@@ -42,16 +42,10 @@ async fn the_process_that_measures() {
     let step = |name: &str, path: &str| {
         let CheckKind::Http(mut request) = check("step", 1, &url).kind else { unreachable!("made so") };
         request.path = path.into();
-        Step {
-            name: name.into(),
-            place: Default::default(),
-            request,
-            capture: BTreeMap::new(),
-            within_us: None,
-        }
+        Step { name: name.into(), request, ..Step::default() }
     };
     let steps = vec![step("look", "/look?session=s3cret"), step("cart", "/cart")];
-    journey.kind = CheckKind::Journey(Journey { steps });
+    journey.kind = CheckKind::Journey(Journey { steps, set: Vec::new(), cleanup_us: 1_000_000 });
     let collector = Collector::start(assignment(vec![journey]));
     let data = folder();
     let probe = Probe::start(settings(data.path(), &[&collector.url()]));

@@ -6,9 +6,10 @@
 mod server;
 
 use probe::{
-    check::{self, Measured, Trace},
+    check::{self, Measured, Run, Trace},
     net::Net,
 };
+use runtime::clock::SystemClock;
 use server::{Nginx, Site, nginx, stapled_response};
 use wire::{
     assignment::{AssignedCheck, CheckKind, Endpoint, Reach, Tls, TlsOptions},
@@ -38,7 +39,8 @@ async fn shake(nginx: &Nginx, tls: Tls, server_name: Option<&str>) -> Measured {
         Endpoint { target: "eu".parse().expect("an id"), url: format!("https://localhost:{}", nginx.port) };
     let net = Net::new(Vec::new()).expect("a network");
     let trace = Trace { trace_id: [1; 16], span_id: [2; 8] };
-    check::run(&check, &endpoint, &net, &trace).await
+    let run = Run { trace, started: SystemClock::shared().now(), explain: false };
+    check::run(&check, &endpoint, &net, &run).await
 }
 
 #[track_caller]

@@ -4,7 +4,7 @@ use super::{SHOP, good, with_checks};
 use crate::config::{Impact, LoadError, SecretSource, Steering, TokenSource, load};
 use std::{fs, path::Path, time::Duration};
 use wire::{
-    assignment::{Capture, CheckKind, Place, Request, Target},
+    assignment::{CheckKind, Place, Request, Source, Target},
     view::Automation,
 };
 
@@ -52,7 +52,7 @@ fn the_shop() {
     assert_eq!((browse.request.method.as_str(), &browse.place), ("GET", &Place::Here));
     assert_eq!(create.request.body.as_deref(), Some(r#"{"currency":"EUR","items":[]}"#));
     assert_eq!(create.request.headers["content-type"], "application/json");
-    assert_eq!(create.capture["cart"], Capture::Json("$.cart".into()));
+    assert_eq!(create.capture["cart"], Source::Json("$.cart".into()));
     assert_eq!(
         (put.request.method.as_str(), put.request.path.as_str()),
         ("PUT", "/carts/{{ cart }}/items/1")
@@ -66,7 +66,7 @@ fn the_shop() {
 fn requests() {
     let config = good(&with_checks(
         "  a: {service: shop, http: }\n  b: {service: shop, http: {method: POST, json: [1, ~, yes, 1.5, {a: true}], \
-         headers: {Content-Type: application/x+json}}}\n  c: {service: shop, http: {body: '{{ literal', expect: \
+         headers: {Content-Type: application/x+json}}}\n  c: {service: shop, http: {body: '{% literal', expect: \
          {status: [200, 204], json: {$.a: null, $.b: true, $.c: 1.5}}}}\n",
     ));
     let plain = http(&config, "a");

@@ -4,6 +4,7 @@ mod accepted;
 mod assigned;
 mod broken;
 mod examples;
+mod journeys;
 mod kinds;
 mod mesh;
 mod reach;

@@ -111,8 +111,15 @@ fn check(at: &At<'_>, context: &Context<'_>, vantages: &Vantages) -> Option<(Che
     let timeout =
         fields.or("timeout", default, |at| at.duration(Duration::from_millis(10)..=LONGEST_TIMEOUT));
     let budget = fields.maybe("slower_than", |at| budget(at, timeout));
-    let measure = kind::read(&fields, known.and_then(|known| known.regions.as_ref()), timeout);
     let from = from(fields.get("from"), context, vantages);
+    let regions = known.and_then(|known| known.regions.as_ref());
+    let around = kind::Around {
+        regions,
+        has_public: known.is_none_or(|known| known.has_public),
+        unplaced: unplaced(context, from.as_deref().unwrap_or_default(), regions),
+        timeout,
+    };
+    let measure = kind::read(&fields, &around);
     let to = to(fields.get("to"), known);
     let impact = impact(&fields);
     let kind = measure.as_ref().map(|measure| &measure.kind);
@@ -132,6 +139,21 @@ fn check(at: &At<'_>, context: &Context<'_>, vantages: &Vantages) -> Option<(Che
         reach: reach.reach,
     };
     Some((check, reach.families))
+}
+
+/// The regions whose coordinates are missing to say which region of the service is nearest to each vantage.
+fn unplaced(
+    context: &Context<'_>,
+    from: &[ProbeId],
+    regions: Option<&BTreeSet<RegionId>>,
+) -> BTreeSet<RegionId> {
+    let Some(regions) = regions else { return BTreeSet::new() };
+    let places = from.iter().filter_map(|probe| context.probes.get(probe)?.region.as_ref());
+    let away: BTreeSet<&RegionId> = places.filter(|region| !regions.contains(*region)).collect();
+    // A vantage inside a region of the service is nearest to that, wherever it is.
+    let needed = regions.iter().filter(|_| !away.is_empty()).chain(away.iter().copied());
+    let known = |region: &RegionId| context.regions.get(region).and_then(Option::as_ref);
+    needed.filter(|id| known(id).is_some_and(|region| region.coordinates.is_none())).cloned().collect()
 }
 
 fn budget(at: &At<'_>, timeout: Option<Duration>) -> Option<Duration> {

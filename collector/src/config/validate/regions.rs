@@ -5,7 +5,7 @@ use crate::config::{model::Region, read::At};
 use wire::RegionId;
 
 /// Words that stand where a region's id can stand, and so can be no id.
-const RESERVED: [&str; 4] = [wire::assignment::PUBLIC, "all", "here", "other"];
+const RESERVED: [&str; 5] = [wire::assignment::PUBLIC, "all", "here", "other", "nearest"];
 
 /// Reads the section.
 pub fn read(section: Option<&At<'_>>) -> Entries<RegionId, Region> {

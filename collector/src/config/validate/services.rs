@@ -6,7 +6,7 @@ use crate::config::{
     read::At,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use wire::{ReceiverId, RegionId, ServiceId};
+use wire::{Network, ReceiverId, RegionId, ServiceId};
 
 /// What is known of a service, even when something in it is wrong.
 pub struct Known {
@@ -43,12 +43,23 @@ fn service(
     regions: &Entries<RegionId, Region>,
     receivers: &Entries<ReceiverId, Receiver>,
 ) -> Option<Known> {
-    let fields = at.fields(&["name", "public", "region_header", "regions", "receivers"])?;
+    let fields = at.fields(&[
+        "name",
+        "public",
+        "region_header",
+        "region_cookie",
+        "region_addresses",
+        "regions",
+        "receivers",
+    ])?;
     let name = fields.or("name", id.to_string(), At::label);
     let public_url = fields.maybe("public", address::base);
     let region_header = fields.maybe("region_header", request::header_name);
+    let region_cookie = fields.maybe("region_cookie", request::cookie_name);
     let at = fields.need("regions", "{ eu-west-1: https://shop.eu-west-1.example.com }");
     let endpoints = at.and_then(|at| endpoints(at, regions));
+    let region_addresses =
+        fields.or("region_addresses", BTreeMap::new(), |at| addresses(at, endpoints.as_ref()));
     let receivers = fields.or("receivers", Vec::new(), |at| told(at, receivers));
     let whole = || {
         let endpoints = endpoints.clone()?;
@@ -57,6 +68,8 @@ fn service(
             name: name?,
             public_url: public_url?,
             region_header: region_header?,
+            region_cookie: region_cookie?,
+            region_addresses: region_addresses.clone()?,
             endpoints,
             receivers: receivers?,
         })
@@ -87,6 +100,42 @@ fn endpoints(at: &At<'_>, regions: &Entries<RegionId, Region>) -> Option<Entries
         at.problem_with_key("the weights add up to 0, so that nobody could use the service; raise one");
     }
     Some(endpoints)
+}
+
+/// Regions of the service to addresses or blocks of them, each in one region only.
+fn addresses(
+    at: &At<'_>,
+    endpoints: Option<&Entries<RegionId, EndpointConfig>>,
+) -> Option<BTreeMap<RegionId, Vec<Network>>> {
+    let endpoints = endpoints?;
+    let mut addresses = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    let mut well = true;
+    for (name, at) in at.entries()? {
+        let items = at.one_or_many();
+        let read: Vec<Option<Network>> = items.iter().map(|item| network(item, &mut seen)).collect();
+        let read: Option<Vec<Network>> = read.into_iter().collect();
+        match (at.key_reference(name, "region of the service", endpoints), read) {
+            (Some((region, _)), Some(networks)) if !networks.is_empty() => {
+                addresses.insert(region.clone(), networks);
+            }
+            (Some(_), Some(_)) => well = at.expected::<()>("an address, or a list of them").is_some(),
+            _ => well = false,
+        }
+    }
+    well.then_some(addresses)
+}
+
+fn network(at: &At<'_>, seen: &mut BTreeSet<Network>) -> Option<Network> {
+    let network: Option<Network> = at.text(64)?.parse().ok();
+    let Some(network) = network else {
+        return at.expected("an address or a block of them, such as 192.0.2.1 or 192.0.2.0/24");
+    };
+    if !seen.insert(network) {
+        at.problem("stands here already; an address belongs to one region");
+        return None;
+    }
+    Some(network)
 }
 
 /// `URL` or `{ url: URL, weight: 0 to 100 }`.

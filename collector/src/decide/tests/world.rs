@@ -235,6 +235,7 @@ impl World {
             sample.outcome = Outcome::Fail(FailClass::Status);
         }
         sample.steps.push(StepResult {
+            until_us: None,
             name: "there".into(),
             elsewhere: Some(id("r2")),
             outcome: sample.outcome,

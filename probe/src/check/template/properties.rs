@@ -1,14 +1,16 @@
 //! What holds for every text and every value.
 
-use super::{MAX_TEXT, Templates};
+use super::{MAX_TEXT, tests::templates};
+use crate::check::tests::trace_run;
 use proptest::prelude::*;
 
 /// Fills a text in, with `a` and `b` captured.
 fn fill(text: &str, a: &str, b: &str) -> Result<String, String> {
-    let mut templates = Templates::new("r1", "eu", &crate::check::secrets::Values::default());
-    templates.learn([("a", a), ("b", b)].map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    let mut templates = templates(&trace_run());
+    templates.keep("a", a);
+    templates.keep("b", b);
     let mut text = text.to_owned();
-    templates.render("body", &mut text).map(|()| text).map_err(|fault| fault.summary)
+    templates.render("body", &mut text).map(|()| text).map_err(|fault| fault.fault().summary)
 }
 
 /// Any text, or one of pieces that mean something to templates.

@@ -37,7 +37,7 @@ async fn ask(dns: Dns, one: SocketAddr, two: SocketAddr) -> Measured {
     let resolvers = vec![resolver.address.to_string()];
     let reach = Reach { resolvers, ..Reach::default() };
     let check = AssignedCheck { reach, timeout_us: SECOND, ..check(CheckKind::Dns(dns)) };
-    let found = run(&check, &here("https://shop.test"), &net, &TRACE).await;
+    let found = run(&check, &here("https://shop.test"), &net, &trace_run()).await;
     sound(&check, &found);
     found
 }

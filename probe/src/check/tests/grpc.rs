@@ -41,7 +41,7 @@ async fn routed(router: axum::Router) -> String {
 async fn ask(url: String, net: &Net) -> Measured {
     let kind = CheckKind::Grpc(Grpc { service: "shop".into() });
     let check = AssignedCheck { timeout_us: 2 * SECOND, ..check(kind) };
-    let found = run(&check, &here(url), net, &TRACE).await;
+    let found = run(&check, &here(url), net, &trace_run()).await;
     sound(&check, &found);
     found
 }

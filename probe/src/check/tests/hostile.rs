@@ -2,7 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use wire::assignment::{Capture, Expect, Journey, Step};
+use wire::assignment::{Expect, Journey, Source, Step};
 
 /// A journey that uses everything of an answer: status, text, JSON, headers, cookies, captures.
 fn greedy() -> AssignedCheck {
@@ -10,17 +10,20 @@ fn greedy() -> AssignedCheck {
         status: Vec::new(),
         body_contains: Some("a".into()),
         json: [("$..a".to_owned(), "1".to_owned())].into(),
+        ..Expect::default()
     };
     let step = Step {
         name: "s".into(),
-        place: Default::default(),
         request: Request { expect, ..get("/") },
-        capture: [("c".to_owned(), Capture::Header("set-cookie".into()))].into(),
-        within_us: None,
+        capture: [("c".to_owned(), Source::Header("set-cookie".into()))].into(),
+        ..Step::default()
     };
     let mut next = step.clone();
     next.request.headers.insert("x-c".into(), "{{ c }}".into());
-    AssignedCheck { timeout_us: 300_000, ..check(CheckKind::Journey(Journey { steps: vec![step, next] })) }
+    AssignedCheck {
+        timeout_us: 300_000,
+        ..check(CheckKind::Journey(Journey { steps: vec![step, next], set: Vec::new(), cleanup_us: SECOND }))
+    }
 }
 
 /// Bytes that look like HTTP for a while, so that the deeper parts are reached.

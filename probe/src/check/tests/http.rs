@@ -134,7 +134,8 @@ async fn names_have_a_dns_phase_unless_pinned() {
     assert!(found.phases.dns.is_some());
 
     let pinned = net(&[&format!("shop.test:80=127.0.0.1:{port}")]);
-    let found = run(&check(CheckKind::Http(get("/"))), &here("http://Shop.Test"), &pinned, &TRACE).await;
+    let found =
+        run(&check(CheckKind::Http(get("/"))), &here("http://Shop.Test"), &pinned, &trace_run()).await;
     assert_eq!((found.outcome, found.phases.dns), (Outcome::Ok, None));
     assert!(server.seen()[1].contains("\r\nhost: shop.test\r\n"));
 
@@ -155,7 +156,7 @@ async fn forbidden_addresses_are_not_connected_to() {
         assert_eq!((found.phases.connect, found.address), (None, None));
     }
     let sly = net(&["shop.test:80=169.254.169.254:80"]);
-    let found = run(&check(CheckKind::Http(get("/"))), &here("http://shop.test"), &sly, &TRACE).await;
+    let found = run(&check(CheckKind::Http(get("/"))), &here("http://shop.test"), &sly, &trace_run()).await;
     failed(&found, FailClass::Request, "denied");
     assert!(crate::net::denied(IpAddr::V4(Ipv4Addr::LOCALHOST)).is_none());
 }
@@ -355,7 +356,7 @@ async fn the_socket_closes_with_the_run() {
     let slow = check(CheckKind::Http(get("/")));
     let (endpoint, network) = (here(server.url()), net(&[]));
     let dropped =
-        tokio::time::timeout(Duration::from_millis(50), run(&slow, &endpoint, &network, &TRACE)).await;
+        tokio::time::timeout(Duration::from_millis(50), run(&slow, &endpoint, &network, &trace_run())).await;
     assert!(dropped.is_err());
     assert_eq!(told.recv().await, Some(0));
 }
@@ -364,6 +365,6 @@ async fn the_socket_closes_with_the_run() {
 async fn a_run_can_be_spawned() {
     let server = Server::saying(answer("200 OK", "", "")).await;
     let (check, endpoint, network) = (check(CheckKind::Http(get("/"))), here(server.url()), net(&[]));
-    let run = tokio::spawn(async move { run(&check, &endpoint, &network, &TRACE).await });
+    let run = tokio::spawn(async move { run(&check, &endpoint, &network, &trace_run()).await });
     assert_eq!(run.await.expect("it does not panic").outcome, Outcome::Ok);
 }

@@ -34,11 +34,12 @@ async fn both_families_answer() {
 
 #[tokio::test]
 async fn runs_at_the_same_time_do_not_take_each_others_replies() {
-    let other = Trace { trace_id: [0xcd; 16], ..TRACE };
+    let (one, mut other) = (trace_run(), trace_run());
+    other.trace.trace_id = [0xcd; 16];
     let icmp = Icmp { packets: 20, spacing_us: 500, max_loss_percent: 0 };
     let check = check(CheckKind::Icmp(icmp));
     let (endpoint, net) = (here("icmp://127.0.0.1"), net(&[]));
-    let (a, b) = tokio::join!(run(&check, &endpoint, &net, &TRACE), run(&check, &endpoint, &net, &other));
+    let (a, b) = tokio::join!(run(&check, &endpoint, &net, &one), run(&check, &endpoint, &net, &other));
     for found in [a, b] {
         assert!(forbidden(&found) || found.outcome == Outcome::Ok, "{found:?}");
     }
@@ -56,12 +57,12 @@ async fn overrides_and_families_count_here_as_well() {
     let icmp = Icmp { packets: 1, spacing_us: 1_000, max_loss_percent: 0 };
     let mut check = AssignedCheck { timeout_us: 300_000, ..check(CheckKind::Icmp(icmp)) };
     let pinned = net(&["shop.test:443=127.0.0.1:8443"]);
-    let found = run(&check, &here("https://shop.test"), &pinned, &TRACE).await;
+    let found = run(&check, &here("https://shop.test"), &pinned, &trace_run()).await;
     if !forbidden(&found) {
         assert_eq!((found.outcome, found.address.as_deref()), (Outcome::Ok, Some("127.0.0.1")), "{found:?}");
         assert_eq!(found.phases.dns, None);
     }
     check.reach.family = wire::assignment::Family::V6;
-    let found = run(&check, &here("https://shop.test"), &pinned, &TRACE).await;
+    let found = run(&check, &here("https://shop.test"), &pinned, &trace_run()).await;
     failed(&found, FailClass::Request, "127.0.0.1 is an IPv4 address, and the check asks for IPv6");
 }

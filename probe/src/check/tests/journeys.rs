@@ -1,10 +1,10 @@
 //! Journeys of several steps against several servers.
 
 use super::*;
-use wire::assignment::{Capture, Expect, Journey, Place, Step};
+use wire::assignment::{Expect, Journey, Place, Source, Step};
 
 fn step(name: &str, request: Request) -> Step {
-    Step { name: name.into(), place: Place::Here, request, capture: Default::default(), within_us: None }
+    Step { name: name.into(), request, ..Step::default() }
 }
 
 fn expecting(path: &str, json: &str, want: &str) -> Request {
@@ -13,7 +13,7 @@ fn expecting(path: &str, json: &str, want: &str) -> Request {
 }
 
 fn journey(steps: Vec<Step>) -> AssignedCheck {
-    check(CheckKind::Journey(Journey { steps }))
+    check(CheckKind::Journey(Journey { steps, set: Vec::new(), cleanup_us: SECOND }))
 }
 
 fn with_regions(mut check: AssignedCheck, regions: &[(&str, &Server)]) -> AssignedCheck {
@@ -21,7 +21,7 @@ fn with_regions(mut check: AssignedCheck, regions: &[(&str, &Server)]) -> Assign
     check
 }
 
-fn captures(pairs: &[(&str, Capture)]) -> std::collections::BTreeMap<String, Capture> {
+fn captures(pairs: &[(&str, Source)]) -> std::collections::BTreeMap<String, Source> {
     pairs.iter().map(|(name, from)| ((*name).to_owned(), from.clone())).collect()
 }
 
@@ -41,8 +41,8 @@ async fn values_and_cookies_travel_to_another_region() {
     };
     let mut login = step("login", login);
     login.capture = captures(&[
-        ("order", Capture::Json("$.order.id".into())),
-        ("token", Capture::Header("X-Token".into())),
+        ("order", Source::Json("$.order.id".into())),
+        ("token", Source::Header("X-Token".into())),
     ]);
     let mut read = expecting("/orders/{{ order }}", "$.id", "{{ order }}");
     read.headers.insert("authorization".into(), "Bearer {{ token }}".into());
@@ -160,7 +160,7 @@ async fn captured_values_cannot_inject_headers() {
     let server =
         Server::saying(answer("200 OK", "", r#"{"v":"a\r\nEvil: yes\r\n\r\nGET / HTTP/1.1"}"#)).await;
     let mut first = step("first", get("/"));
-    first.capture = captures(&[("v", Capture::Json("$.v".into()))]);
+    first.capture = captures(&[("v", Source::Json("$.v".into()))]);
     let mut header = get("/");
     header.headers.insert("x-v".into(), "{{ v }}".into());
     for request in [header, get("/{{ v }}")] {
@@ -176,9 +176,9 @@ async fn captured_values_cannot_inject_headers() {
 async fn mistakes_in_a_journey_are_explained() {
     let server = Server::saying(answer("200 OK", "", "{}")).await;
     let mut path = step("s", get("/"));
-    path.capture = captures(&[("v", Capture::Json("$..[".into()))]);
+    path.capture = captures(&[("v", Source::Json("$..[".into()))]);
     let mut missing = path.clone();
-    missing.capture = captures(&[("v", Capture::Json("$.v".into()))]);
+    missing.capture = captures(&[("v", Source::Json("$.v".into()))]);
     let other = Step { place: Place::Other, ..step("s", get("/")) };
     let nowhere = Step { place: Place::Region("mars".parse().expect("an id")), ..step("s", get("/")) };
     for (step, class, word) in [

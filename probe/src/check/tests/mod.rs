@@ -19,7 +19,7 @@ mod tls_check;
 mod tls_matrix;
 mod websocket;
 
-use super::{Measured, Trace, run};
+use super::{Measured, Run, Trace, run};
 use crate::net::{Net, Override};
 use runtime::lock::lock;
 use std::{
@@ -125,17 +125,11 @@ fn answer(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
 }
 
-fn get(path: &str) -> Request {
-    Request {
-        method: "GET".into(),
-        path: path.into(),
-        headers: Default::default(),
-        body: None,
-        expect: Default::default(),
-    }
+pub(super) fn get(path: &str) -> Request {
+    Request { path: path.into(), ..Request::default() }
 }
 
-fn check(kind: CheckKind) -> AssignedCheck {
+pub(super) fn check(kind: CheckKind) -> AssignedCheck {
     AssignedCheck {
         id: "c".parse().expect("an id"),
         service: "s".parse().expect("an id"),
@@ -146,11 +140,12 @@ fn check(kind: CheckKind) -> AssignedCheck {
         endpoints: Vec::new(),
         regions: Default::default(),
         region_header: Some("x-region".into()),
+        places: Default::default(),
         reach: Reach::default(),
     }
 }
 
-fn here(url: impl Into<String>) -> Endpoint {
+pub(super) fn here(url: impl Into<String>) -> Endpoint {
     Endpoint { target: Target::Region("eu".parse().expect("an id")), url: url.into() }
 }
 
@@ -160,8 +155,13 @@ fn net(resolve: &[&str]) -> Net {
     Net::for_tests(resolve.collect(), rustls::RootCertStore::empty())
 }
 
+/// A run at the beginning of 2026-11-20.
+pub(super) fn trace_run() -> Run {
+    Run { trace: TRACE, started: wire::Micros(1_795_132_800_000_000), explain: false }
+}
+
 async fn run_one(check: &AssignedCheck, url: impl Into<String>) -> Measured {
-    let found = run(check, &here(url), &net(&[]), &TRACE).await;
+    let found = run(check, &here(url), &net(&[]), &trace_run()).await;
     sound(check, &found);
     found
 }

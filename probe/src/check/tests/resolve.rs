@@ -203,18 +203,19 @@ async fn the_machine_is_asked_as_people_expect() {
         ("localhost", "hosts".to_owned(), vec![]),
     ] {
         let before = names.asked().len();
-        let found = run(&check, &here(at(name, &web)), &net, &TRACE).await;
+        let found = run(&check, &here(at(name, &web)), &net, &trace_run()).await;
         assert_eq!(found.outcome, Outcome::Ok, "{name}: {found:?}");
         assert_eq!(found.connection.lookup.expect("told").server, server);
         let now: Vec<String> = names.asked().split_off(before).into_iter().map(|(name, _)| name).collect();
         assert_eq!(now, asked);
     }
-    let found = run(&check, &here(at("gone", &web)), &net, &TRACE).await;
+    let found = run(&check, &here(at("gone", &web)), &net, &trace_run()).await;
     failed(&found, FailClass::Dns, "gone did not resolve: it does not exist");
     // A check that names its servers asks them, and not the file; and for the name as it is.
-    let found = run(&asking(&[&names], Family::Any), &here(at("hosted.test", &web)), &net, &TRACE).await;
+    let found =
+        run(&asking(&[&names], Family::Any), &here(at("hosted.test", &web)), &net, &trace_run()).await;
     assert!(found.address.is_some_and(|address| address.starts_with("127.0.0.9:")));
-    let found = run(&asking(&[&names], Family::Any), &here(at("shop", &web)), &net, &TRACE).await;
+    let found = run(&asking(&[&names], Family::Any), &here(at("shop", &web)), &net, &trace_run()).await;
     failed(&found, FailClass::Dns, "does not exist");
 }
 
@@ -223,9 +224,9 @@ async fn without_any_server_this_machine_is_still_found() {
     let web = target().await;
     let (_folder, net) = machine("", "", 53);
     let check = asking(&[], Family::Any);
-    let found = run(&check, &here(at("localhost", &web)), &net, &TRACE).await;
+    let found = run(&check, &here(at("localhost", &web)), &net, &trace_run()).await;
     assert_eq!((found.outcome, found.address), (Outcome::Ok, Some(web.address.to_string())));
-    let found = run(&check, &here(at("shop.test", &web)), &net, &TRACE).await;
+    let found = run(&check, &here(at("shop.test", &web)), &net, &trace_run()).await;
     failed(&found, FailClass::Dns, "this probe has no DNS server");
     assert_eq!(found.resolver, Trouble::Failed);
 }

@@ -73,7 +73,7 @@ async fn a_kept_connection_is_used_again_and_said_to_be() {
     let site = site(Manner::Stays).await;
     let (net, url) = (net(&[]), format!("http://{}", site.address));
     for n in 1..=3 {
-        let found = run(&keeping(), &here(&url), &net, &TRACE).await;
+        let found = run(&keeping(), &here(&url), &net, &trace_run()).await;
         sound(&keeping(), &found);
         assert_eq!((found.outcome, found.bytes), (Outcome::Ok, Some(2)), "{found:?}");
         assert_eq!(found.connection.reused, n > 1);
@@ -89,10 +89,10 @@ async fn a_kept_connection_is_used_again_and_said_to_be() {
     }
     // Another series has a connection of its own, and so has a check that was changed.
     let other = AssignedCheck { id: "other".parse().expect("an id"), ..keeping() };
-    assert!(!run(&other, &here(&url), &net, &TRACE).await.connection.reused);
+    assert!(!run(&other, &here(&url), &net, &trace_run()).await.connection.reused);
     let mut changed = keeping();
     changed.reach.redirects = 1;
-    assert!(!run(&changed, &here(&url), &net, &TRACE).await.connection.reused);
+    assert!(!run(&changed, &here(&url), &net, &trace_run()).await.connection.reused);
     assert_eq!(site.counts(), (3, 5));
 }
 
@@ -102,7 +102,7 @@ async fn a_fresh_connection_is_the_rule() {
     let net = net(&[]);
     let plain = check(CheckKind::Http(get("/")));
     for _ in 0..2 {
-        let found = run(&plain, &here(listener.url()), &net, &TRACE).await;
+        let found = run(&plain, &here(listener.url()), &net, &trace_run()).await;
         assert!(found.phases.connect.is_some() && !found.connection.reused);
     }
     assert_eq!(listener.seen().len(), 2);
@@ -113,7 +113,7 @@ async fn a_connection_that_was_closed_meanwhile_is_replaced() {
     let site = site(Manner::Leaves).await;
     let (net, url) = (net(&[]), format!("http://{}", site.address));
     for n in 1..=3 {
-        let found = run(&keeping(), &here(&url), &net, &TRACE).await;
+        let found = run(&keeping(), &here(&url), &net, &trace_run()).await;
         assert_eq!((found.outcome, found.connection.reused), (Outcome::Ok, false), "{found:?}");
         assert!(found.phases.connect.is_some());
         // The server's FIN has arrived when a socket of ours can see it; this one is on the same machine.
@@ -126,11 +126,11 @@ async fn a_connection_that_was_closed_meanwhile_is_replaced() {
 async fn a_request_that_was_written_is_never_repeated() {
     let site = site(Manner::Drops).await;
     let (net, url) = (net(&[]), format!("http://{}", site.address));
-    assert_eq!(run(&keeping(), &here(&url), &net, &TRACE).await.outcome, Outcome::Ok);
-    let found = run(&keeping(), &here(&url), &net, &TRACE).await;
+    assert_eq!(run(&keeping(), &here(&url), &net, &trace_run()).await.outcome, Outcome::Ok);
+    let found = run(&keeping(), &here(&url), &net, &trace_run()).await;
     failed(&found, FailClass::Protocol, "(on a connection kept from an earlier run)");
     assert!(found.connection.reused && found.phases.connect.is_none());
     assert_eq!(site.counts(), (1, 2), "one request for each run");
-    let found = run(&keeping(), &here(&url), &net, &TRACE).await;
+    let found = run(&keeping(), &here(&url), &net, &trace_run()).await;
     assert_eq!((found.outcome, found.connection.reused), (Outcome::Ok, false));
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::secrets::Secrets;
 use std::fs;
-use wire::assignment::{Capture, Journey, Place, Step, Tcp, WebSocket};
+use wire::assignment::{Journey, Source, Step, Tcp, WebSocket};
 
 const VALUE: &str = "pa\"ss/wörd & more";
 
@@ -33,7 +33,7 @@ async fn echo() -> Server {
 
 async fn ask(kind: CheckKind, url: String, net: &Net) -> Measured {
     let check = check(kind);
-    let found = run(&check, &here(url), net, &TRACE).await;
+    let found = run(&check, &here(url), net, &trace_run()).await;
     sound(&check, &found);
     found
 }
@@ -51,16 +51,16 @@ fn clean(found: &Measured) {
 async fn values_are_sent_and_never_kept() {
     let (_folder, net) = with_secrets();
     let server = echo().await;
-    let mut request = get("/hook/{{ secret.word }}?a={{b}}");
+    let mut request = get("/hook/{{ secret.word }}?a=b");
     request.method = "POST".into();
     request.headers.insert("x-word".into(), "{{secret.word}}".into());
-    request.body = Some("key={{ secret.shop-key }}&other={{ name }}".into());
+    request.body = Some("key={{ secret.shop-key }}&other={{ region }}".into());
     let found = ask(CheckKind::Http(request), server.url(), &net).await;
     failed(&found, FailClass::Status, "saw 500");
     let seen = server.seen().remove(0);
-    assert!(seen.starts_with("POST /hook/open-sesame?a={{b}}"), "{seen}");
+    assert!(seen.starts_with("POST /hook/open-sesame?a=b"), "{seen}");
     assert!(seen.contains("x-word: open-sesame\r\n"), "{seen}");
-    assert!(seen.ends_with(&format!("key={VALUE}&other={{{{ name }}}}")), "{seen}");
+    assert!(seen.ends_with(&format!("key={VALUE}&other=eu")), "{seen}");
     clean(&found);
     let excerpt = found.evidence.expect("failures have evidence").excerpt.expect("a body");
     assert!(excerpt.contains("key=[redacted]&other="), "{excerpt}");
@@ -117,19 +117,15 @@ async fn journeys_use_secrets_in_their_templates() {
     request.expect.status = vec![500];
     let mut again = get("/{{ heard }}");
     again.headers.insert("x-word".into(), "{{ secret.word }}".into());
-    let step = |name: &str, request, capture| Step {
-        name: name.into(),
-        place: Place::Here,
-        request,
-        capture,
-        within_us: None,
-    };
+    let step = |name: &str, request, capture| Step { name: name.into(), request, capture, ..Step::default() };
     let capture = [
-        ("heard".to_owned(), Capture::Header("x-region".into())),
-        ("secret".to_owned(), Capture::Header("x-region".into())),
+        ("heard".to_owned(), Source::Header("x-region".into())),
+        ("secret".to_owned(), Source::Header("x-region".into())),
     ];
     let steps = vec![step("one", request, capture.into()), step("two", again, Default::default())];
-    let found = ask(CheckKind::Journey(Journey { steps }), server.url(), &net).await;
+    let found =
+        ask(CheckKind::Journey(Journey { steps, set: Vec::new(), cleanup_us: SECOND }), server.url(), &net)
+            .await;
     failed(&found, FailClass::Status, "saw 500");
     let seen = server.seen();
     assert!(seen[0].starts_with(&format!("GET /open-sesame/{} HTTP", VALUE.chars().count())), "{seen:?}");

@@ -89,7 +89,7 @@ pub(super) fn trusting(certificate: CertificateDer<'static>) -> Net {
 
 async fn ask(request: Request, url: String, net: &Net) -> Measured {
     let check = AssignedCheck { timeout_us: 2 * SECOND, ..check(CheckKind::Http(request)) };
-    let found = run(&check, &here(url), net, &TRACE).await;
+    let found = run(&check, &here(url), net, &trace_run()).await;
     sound(&check, &found);
     found
 }
@@ -154,7 +154,7 @@ async fn http2_is_used_where_offered() {
     assert_eq!(echoed.outcome, Outcome::Ok, "{echoed:?}");
 
     let check = AssignedCheck { timeout_us: 200_000, ..check(CheckKind::Http(get("/never"))) };
-    let never = run(&check, &here(url), &trusting, &TRACE).await;
+    let never = run(&check, &here(url), &trusting, &trace_run()).await;
     sound(&check, &never);
     failed(&never, FailClass::Timeout, "in wait");
 }

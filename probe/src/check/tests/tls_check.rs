@@ -16,7 +16,7 @@ fn now() -> u64 {
 
 async fn shake(tls: Tls, url: String, net: &Net) -> Measured {
     let check = AssignedCheck { timeout_us: 2 * SECOND, ..check(CheckKind::Tls(tls)) };
-    let found = run(&check, &here(url), net, &TRACE).await;
+    let found = run(&check, &here(url), net, &trace_run()).await;
     sound(&check, &found);
     found
 }

@@ -119,7 +119,7 @@ where
 async fn shake_with(tls: Tls, options: TlsOptions, url: &str, net: &Net) -> Measured {
     let mut check = AssignedCheck { timeout_us: 3 * SECOND, ..check(CheckKind::Tls(tls)) };
     check.reach.tls = options;
-    let found = run(&check, &here(url), net, &TRACE).await;
+    let found = run(&check, &here(url), net, &trace_run()).await;
     sound(&check, &found);
     found
 }
@@ -342,7 +342,7 @@ async fn client_certificates_come_from_the_probes_secrets() {
         let https = url.replace("tcp://", "https://");
         let mut http = check(CheckKind::Http(get("/")));
         http.reach.tls = client("bad-crt", "bad-key");
-        let refused = run(&http, &here(https), &net, &TRACE).await;
+        let refused = run(&http, &here(https), &net, &trace_run()).await;
         sound(&http, &refused);
         failed(&refused, FailClass::Tls, "the server ");
         failed(&refused, FailClass::Tls, "client certificate");
@@ -466,11 +466,11 @@ async fn connections_turn_to_tls_in_the_way_of_their_protocol() {
             Tcp { send: Some("NOOP\r\n".into()), expect: Some("NOOP".into()), starttls: Some(protocol) };
         let mut tcp = check(CheckKind::Tcp(tcp));
         tcp.reach.tls = root.options();
-        let found = run(&tcp, &here(url.clone()), &net(&[]), &TRACE).await;
+        let found = run(&tcp, &here(url.clone()), &net(&[]), &trace_run()).await;
         sound(&tcp, &found);
         ok(&found);
         tcp.reach.tls = TlsOptions::default();
-        let found = run(&tcp, &here(url), &net(&[]), &TRACE).await;
+        let found = run(&tcp, &here(url), &net(&[]), &trace_run()).await;
         failed(&found, FailClass::Tls, "issuer \"Shop Root\" is not trusted");
     }
 }

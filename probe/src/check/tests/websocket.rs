@@ -112,7 +112,7 @@ async fn https_means_wss() {
     let (port, certificate) = super::tls::serve(&["h2", "http/1.1"]).await;
     let check = check(CheckKind::WebSocket(socket(None, None)));
     let net = super::tls::trusting(certificate);
-    let found = run(&check, &here(format!("https://localhost:{port}")), &net, &TRACE).await;
+    let found = run(&check, &here(format!("https://localhost:{port}")), &net, &trace_run()).await;
     sound(&check, &found);
     failed(&found, FailClass::Status, "saw 404");
     assert!(found.phases.tls.is_some() && found.certificate_expires.is_some());

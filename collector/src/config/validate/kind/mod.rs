@@ -25,6 +25,17 @@ pub const KINDS: [&str; 8] = ["http", "tcp", "tls", "dns", "icmp", "grpc", "webs
 /// The longest text that is sent to a server or looked for in what it says, bytes.
 const LONGEST_TEXT: usize = 4 << 10;
 
+/// What is known around a check, as far as it could be read.
+pub struct Around<'a> {
+    /// The regions of the service.
+    pub regions: Option<&'a BTreeSet<RegionId>>,
+    pub has_public: bool,
+    /// The regions whose coordinates are missing to say which region is nearest.
+    pub unplaced: BTreeSet<RegionId>,
+    /// The check's.
+    pub timeout: Option<Duration>,
+}
+
 /// How a check measures.
 pub struct Measure {
     pub kind: CheckKind,
@@ -39,25 +50,22 @@ impl From<(CheckKind, TlsOptions)> for Measure {
     }
 }
 
-/// Reads the kind of a check. `regions` are the service's and `timeout` the check's, when they could be read.
-pub fn read(
-    check: &Fields<'_>,
-    regions: Option<&BTreeSet<RegionId>>,
-    timeout: Option<Duration>,
-) -> Option<Measure> {
+/// Reads the kind of a check.
+pub fn read(check: &Fields<'_>, around: &Around<'_>) -> Option<Measure> {
     let plain = |kind| Measure::from((kind, TlsOptions::default()));
     match check.one_of(&KINDS)? {
-        ("http", at) => request::http(at).map(|(http, tls)| (CheckKind::Http(http), tls).into()),
+        ("http", at) => {
+            request::http(at, around.regions).map(|(http, tls)| (CheckKind::Http(http), tls).into())
+        }
         ("tcp", at) => tcp::read(at),
         ("tls", at) => tls::read(at),
         ("dns", at) => dns::read(at).map(CheckKind::Dns).map(plain),
-        ("icmp", at) => icmp::read(at, timeout).map(CheckKind::Icmp).map(plain),
+        ("icmp", at) => icmp::read(at, around.timeout).map(CheckKind::Icmp).map(plain),
         ("grpc", at) => grpc::read(at),
         ("websocket", at) => {
             websocket::read(at).map(|(socket, tls)| (CheckKind::WebSocket(socket), tls).into())
         }
-        (_, at) => journey::read(at, regions, timeout)
-            .map(|(journey, tls)| (CheckKind::Journey(journey), tls).into()),
+        (_, at) => journey::read(at, around).map(|(journey, tls)| (CheckKind::Journey(journey), tls).into()),
     }
 }
 
