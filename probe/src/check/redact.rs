@@ -16,26 +16,41 @@ const CUT: char = '…';
 
 /// The text without the secrets.
 pub(super) fn redact(text: &str, secrets: &[String]) -> String {
-    let spelled = spellings(secrets);
-    if spelled.is_empty() {
-        return text.to_owned();
+    Redactor::new(secrets).redact(text)
+}
+
+/// Secrets in their spellings, for several texts.
+pub(super) struct Redactor {
+    spelled: Vec<String>,
+}
+
+impl Redactor {
+    pub(super) fn new(secrets: &[String]) -> Redactor {
+        Redactor { spelled: spellings(secrets) }
     }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let longest = spelled.iter().filter_map(|secret| begins_with(rest, secret)).max();
-        match longest {
-            Some(length) => {
-                out.push_str(REDACTED);
-                rest = &rest[length..];
-            }
-            None => {
-                out.push(first);
-                rest = &rest[first.len_utf8()..];
+
+    /// The text without the secrets.
+    pub(super) fn redact(&self, text: &str) -> String {
+        if self.spelled.is_empty() {
+            return text.to_owned();
+        }
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let longest = self.spelled.iter().filter_map(|secret| begins_with(rest, secret)).max();
+            match longest {
+                Some(length) => {
+                    out.push_str(REDACTED);
+                    rest = &rest[length..];
+                }
+                None => {
+                    out.push(first);
+                    rest = &rest[first.len_utf8()..];
+                }
             }
         }
+        out
     }
-    out
 }
 
 /// The secrets, and each as base64 has it, alone and inside something longer (`user:secret`).

@@ -4,14 +4,15 @@
 //! the only template, and all other braces are texts; in journeys the templates do it. What a run found is cleaned of
 //! the values at the end, wherever a server may have put them.
 
-use super::{Measured, redact::redact, words};
+use super::{Measured, redact::Redactor, words};
 use crate::{
     net::Net,
     secrets::{Secret, SecretError, Secrets, is_name},
 };
-use std::{borrow::Cow, collections::BTreeMap, ops::Range};
+use std::{borrow::Cow, cell::LazyCell, collections::BTreeMap, ops::Range};
+use url::Url;
 use wire::{
-    assignment::{AssignedCheck, CheckKind, Request, TlsOptions},
+    assignment::{AssignedCheck, CheckKind, Endpoint, Request, TlsOptions},
     sample::Evidence,
 };
 
@@ -30,11 +31,20 @@ pub(super) struct Filled<'a> {
 /// Fetches what the check needs and fills it in.
 ///
 /// # Errors
-/// When this probe does not have one of the secrets.
-pub(super) async fn fill<'a>(check: &'a AssignedCheck, secrets: &Secrets) -> Result<Filled<'a>, SecretError> {
+/// When this probe does not have one of the secrets, or does not send it there.
+pub(super) async fn fill<'a>(
+    check: &'a AssignedCheck,
+    endpoint: &Endpoint,
+    secrets: &Secrets,
+) -> Result<Filled<'a>, SecretError> {
     let mut values = Values::new();
     for name in names(&check.kind).into_iter().chain(of_tls(&check.reach.tls)) {
         if !values.contains_key(name) {
+            for url in check.regions.values().chain([&endpoint.url]) {
+                // An address that cannot be read is no place that anything is sent to.
+                let url = Url::parse(url).ok();
+                secrets.permits(name, url.as_ref().and_then(Url::host_str).unwrap_or_default())?;
+            }
             values.insert(name.to_owned(), secrets.get(name).await?);
         }
     }
@@ -71,12 +81,9 @@ impl Filled<'_> {
             return found;
         }
         let secrets: Vec<String> = self.values.values().map(|secret| secret.reveal().to_owned()).collect();
-        let clean = |text: &mut String| {
-            let without = redact(text, &secrets);
-            if without != *text {
-                *text = without;
-            }
-        };
+        // Most runs go well and hold no foreign text at all.
+        let redactor = LazyCell::new(|| Redactor::new(&secrets));
+        let clean = |text: &mut String| *text = redactor.redact(text);
         if let Some(Evidence { summary, excerpt, .. }) = &mut found.evidence {
             clean(summary);
             *summary = words::line(summary, super::evidence::MAX_SUMMARY);
