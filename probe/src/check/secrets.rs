@@ -9,10 +9,16 @@ use crate::{
     net::Net,
     secrets::{Secret, SecretError, Secrets, is_name},
 };
-use std::{borrow::Cow, cell::LazyCell, collections::BTreeMap, ops::Range};
+use serde_json::Value;
+use std::{
+    borrow::Cow,
+    cell::LazyCell,
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 use url::Url;
 use wire::{
-    assignment::{AssignedCheck, CheckKind, Endpoint, Request, TlsOptions},
+    assignment::{AssignedCheck, CheckKind, Endpoint, TlsOptions},
     sample::Evidence,
 };
 
@@ -37,26 +43,65 @@ pub(super) async fn fill<'a>(
     endpoint: &Endpoint,
     secrets: &Secrets,
 ) -> Result<Filled<'a>, SecretError> {
+    let mut check = Cow::Borrowed(check);
+    let tls = &check.reach.tls;
+    let kind = mentioning(&check.kind);
+    let mut names = BTreeSet::new();
+    let mut note = |text: &str| names.extend(named(text).map(str::to_owned));
+    kind.iter().for_each(|kind| each_text(kind, &mut note));
+    tls.ca.iter().for_each(|ca| note(ca));
+    names.extend(tls.client.iter().flat_map(|client| [client.certificate.clone(), client.key.clone()]));
+    if names.is_empty() {
+        return Ok(Filled { check, values: Values::new() });
+    }
     let mut values = Values::new();
-    for name in names(&check.kind).into_iter().chain(of_tls(&check.reach.tls)) {
-        if !values.contains_key(name) {
-            for url in check.regions.values().chain([&endpoint.url]) {
-                // An address that cannot be read is no place that anything is sent to.
-                let url = Url::parse(url).ok();
-                secrets.permits(name, url.as_ref().and_then(Url::host_str).unwrap_or_default())?;
-            }
-            values.insert(name.to_owned(), secrets.get(name).await?);
+    for name in names {
+        for url in check.regions.values().chain([&endpoint.url]) {
+            // An address that cannot be read is no place that anything is sent to.
+            let url = Url::parse(url).ok();
+            secrets.permits(&name, url.as_ref().and_then(Url::host_str).unwrap_or_default())?;
+        }
+        values.insert(name.clone(), secrets.get(&name).await?);
+    }
+    if let Some(mut kind) = kind.filter(|_| !matches!(check.kind, CheckKind::Journey(_))) {
+        change_texts(&mut kind, &mut |text| *text = filled(text, &values));
+        // What a text says decides nothing about the shape.
+        if let Ok(kind) = serde_json::from_value(kind) {
+            check.to_mut().kind = kind;
         }
     }
-    let mut check = Cow::Borrowed(check);
-    let fill = |text: &mut String| *text = filled(text, &values);
-    if !values.is_empty() && !matches!(check.kind, CheckKind::Journey(_)) {
-        texts_mut(&mut check.to_mut().kind).into_iter().for_each(fill);
-    }
     if check.reach.tls.ca.as_deref().is_some_and(|ca| named(ca).next().is_some()) {
-        check.to_mut().reach.tls.ca.iter_mut().for_each(fill);
+        check.to_mut().reach.tls.ca.iter_mut().for_each(|ca| *ca = filled(ca, &values));
     }
     Ok(Filled { check, values })
+}
+
+/// The kind as a tree, if it may name a secret. All texts of every kind are looked at in this way, also those that are
+/// added to a kind one day.
+fn mentioning(kind: &CheckKind) -> Option<Value> {
+    let text = serde_json::to_string(kind).ok()?;
+    if !text.contains(PREFIX) {
+        return None;
+    }
+    serde_json::from_str(&text).ok()
+}
+
+fn each_text(value: &Value, see: &mut impl FnMut(&str)) {
+    match value {
+        Value::String(text) => see(text),
+        Value::Array(items) => items.iter().for_each(|item| each_text(item, see)),
+        Value::Object(fields) => fields.values().for_each(|field| each_text(field, see)),
+        _ => {}
+    }
+}
+
+fn change_texts(value: &mut Value, change: &mut impl FnMut(&mut String)) {
+    match value {
+        Value::String(text) => change(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| change_texts(item, change)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| change_texts(field, change)),
+        _ => {}
+    }
 }
 
 impl Filled<'_> {
@@ -83,73 +128,32 @@ impl Filled<'_> {
         let secrets: Vec<String> = self.values.values().map(|secret| secret.reveal().to_owned()).collect();
         // Most runs go well and hold no foreign text at all.
         let redactor = LazyCell::new(|| Redactor::new(&secrets));
-        let clean = |text: &mut String| *text = redactor.redact(text);
-        if let Some(Evidence { summary, excerpt, .. }) = &mut found.evidence {
-            clean(summary);
-            *summary = words::line(summary, super::evidence::MAX_SUMMARY);
-            if let Some(excerpt) = excerpt {
-                clean(excerpt);
-                excerpt.truncate(excerpt.floor_char_boundary(super::evidence::MAX_EXCERPT));
-            }
-        }
-        found.served_by.iter_mut().for_each(clean);
+        let mut clean = |text: &mut String| *text = redactor.redact(text);
+        found.evidence = found.evidence.map(|evidence| clean_evidence(evidence, &mut clean));
+        found.served_by.iter_mut().for_each(&mut clean);
         found.hops.iter_mut().for_each(|hop| clean(&mut hop.url));
-        found.addresses.iter_mut().filter_map(|one| one.summary.as_mut()).for_each(clean);
-        found.steps.iter_mut().filter_map(|step| step.served_by.as_mut()).for_each(clean);
+        found.addresses.iter_mut().filter_map(|one| one.summary.as_mut()).for_each(&mut clean);
+        found.steps.iter_mut().filter_map(|step| step.served_by.as_mut()).for_each(&mut clean);
         found
     }
 }
 
-/// The secrets that a check names, with repetitions.
-fn names(kind: &CheckKind) -> Vec<&str> {
-    match kind {
-        CheckKind::Http(request) => of_request(request).collect(),
-        CheckKind::Journey(journey) => {
-            journey.steps.iter().flat_map(|step| of_request(&step.request)).collect()
-        }
-        CheckKind::Tcp(tcp) => {
-            [&tcp.send, &tcp.expect].into_iter().flatten().flat_map(|text| named(text)).collect()
-        }
-        CheckKind::WebSocket(socket) => [&socket.send, &socket.expect]
-            .into_iter()
-            .flatten()
-            .chain([&socket.path])
-            .chain(socket.headers.values())
-            .flat_map(|text| named(text))
-            .collect(),
-        CheckKind::Tls(_) | CheckKind::Dns(_) | CheckKind::Icmp(_) | CheckKind::Grpc(_) => Vec::new(),
+/// Evidence with every text of it cleaned; none of it where that does not succeed.
+fn clean_evidence(evidence: Evidence, clean: &mut impl FnMut(&mut String)) -> Evidence {
+    let cleaned = serde_json::to_value(&evidence).and_then(|mut tree| {
+        change_texts(&mut tree, clean);
+        serde_json::from_value::<Evidence>(tree)
+    });
+    let mut evidence = cleaned.unwrap_or_else(|_unlikely| Evidence {
+        summary: "the evidence could not be cleaned of secrets, and is left out".to_owned(),
+        step: None,
+        excerpt: None,
+    });
+    evidence.summary = words::line(&evidence.summary, super::evidence::MAX_SUMMARY);
+    if let Some(excerpt) = &mut evidence.excerpt {
+        excerpt.truncate(excerpt.floor_char_boundary(super::evidence::MAX_EXCERPT));
     }
-}
-
-fn of_tls(tls: &TlsOptions) -> impl Iterator<Item = &str> {
-    let client = tls.client.iter().flat_map(|client| [client.certificate.as_str(), client.key.as_str()]);
-    tls.ca.iter().flat_map(|ca| named(ca)).chain(client)
-}
-
-fn of_request(request: &Request) -> impl Iterator<Item = &str> {
-    let expect = request.expect.body_contains.iter().chain(request.expect.json.values());
-    let texts = request.headers.values().chain(&request.body).chain(expect);
-    std::iter::once(&request.path).chain(texts).flat_map(|text| named(text))
-}
-
-fn texts_mut(kind: &mut CheckKind) -> Vec<&mut String> {
-    match kind {
-        CheckKind::Http(request) => {
-            let expect = &mut request.expect;
-            let mut texts: Vec<&mut String> = request.headers.values_mut().collect();
-            texts.push(&mut request.path);
-            texts.extend(&mut request.body);
-            texts.extend(&mut expect.body_contains);
-            texts.extend(expect.json.values_mut());
-            texts
-        }
-        CheckKind::Tcp(tcp) => tcp.send.iter_mut().chain(&mut tcp.expect).collect(),
-        CheckKind::WebSocket(socket) => {
-            let texts = socket.send.iter_mut().chain(&mut socket.expect);
-            texts.chain(socket.headers.values_mut()).chain([&mut socket.path]).collect()
-        }
-        _ => Vec::new(),
-    }
+    evidence
 }
 
 /// The names in a text.
