@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 use wire::{
-    assignment::{AssignedCheck, CheckKind, Endpoint, Expect, Grpc, Reach, Request, Target},
+    assignment::{AssignedCheck, CheckKind, Endpoint, Grpc, Reach, Request, Target},
     sample::{FailClass, Outcome},
 };
 

@@ -169,7 +169,7 @@ pub const MAX_BODY: usize = 1024 * 1024;
 /// dropped at any time; the connection closes with it. A check whose secrets this probe does not have is
 /// `Unsupported`: that says nothing of the target.
 pub async fn run(check: &AssignedCheck, endpoint: &Endpoint, net: &Net, run: &Run) -> Measured {
-    let filled = match secrets::fill(check, net.secrets()).await {
+    let filled = match secrets::fill(check, endpoint, net.secrets()).await {
         Ok(filled) => filled,
         Err(lack) => return unsupported(&lack.to_string()),
     };

@@ -16,26 +16,41 @@ const CUT: char = '…';
 
 /// The text without the secrets.
 pub(super) fn redact(text: &str, secrets: &[String]) -> String {
-    let spelled = spellings(secrets);
-    if spelled.is_empty() {
-        return text.to_owned();
+    Redactor::new(secrets).redact(text)
+}
+
+/// Secrets in their spellings, for several texts.
+pub(super) struct Redactor {
+    spelled: Vec<String>,
+}
+
+impl Redactor {
+    pub(super) fn new(secrets: &[String]) -> Redactor {
+        Redactor { spelled: spellings(secrets) }
     }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let longest = spelled.iter().filter_map(|secret| begins_with(rest, secret)).max();
-        match longest {
-            Some(length) => {
-                out.push_str(REDACTED);
-                rest = &rest[length..];
-            }
-            None => {
-                out.push(first);
-                rest = &rest[first.len_utf8()..];
+
+    /// The text without the secrets.
+    pub(super) fn redact(&self, text: &str) -> String {
+        if self.spelled.is_empty() {
+            return text.to_owned();
+        }
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            let longest = self.spelled.iter().filter_map(|secret| begins_with(rest, secret)).max();
+            match longest {
+                Some(length) => {
+                    out.push_str(REDACTED);
+                    rest = &rest[length..];
+                }
+                None => {
+                    out.push(first);
+                    rest = &rest[first.len_utf8()..];
+                }
             }
         }
+        out
     }
-    out
 }
 
 /// The secrets, and each as base64 has it, alone and inside something longer (`user:secret`).
@@ -184,6 +199,7 @@ fn entity(text: &str) -> Option<(char, usize)> {
 mod tests {
     use super::*;
     use base64::engine::general_purpose::STANDARD;
+    use proptest::prelude::*;
 
     fn without(text: &str, secret: &str) -> String {
         redact(text, &[secret.to_owned()])
@@ -237,6 +253,21 @@ mod tests {
         let secrets = ["abcd".to_owned(), "abcdefgh".to_owned(), "xyz".to_owned()];
         assert_eq!(redact("abcdefgh abcd xyz", &secrets), "[redacted] [redacted] xyz");
         assert_eq!(redact("", &secrets), "");
+    }
+
+    proptest! {
+        #[test]
+        fn no_secret_survives_whatever_stands_around_it(
+            secret in "[^\\[\\]\u{0}-\u{1f}]{4,12}", before in ".{0,12}", after in ".{0,12}", cut in 0_usize..40,
+        ) {
+            prop_assume!(!REDACTED.contains(&secret));
+            let text = format!("{before}{secret}{after}");
+            prop_assert!(!without(&text, &secret).contains(&secret));
+            // Cut anywhere, also in the middle of an escape, it never panics.
+            let json = serde_json::to_string(&text).expect("a text");
+            let said = without(&json[..json.floor_char_boundary(cut)], &secret);
+            prop_assert!(!said.contains(&secret));
+        }
     }
 
     #[test]

@@ -4,14 +4,21 @@
 //! fill them in; elsewhere this is the only template, and all other braces are texts. What a run found is cleaned of the
 //! values at the end, wherever a server may have put them.
 
-use super::{Measured, redact::redact, words};
+use super::{Measured, redact::Redactor, words};
 use crate::{
     net::Net,
     secrets::{Secret, SecretError, Secrets, is_name},
 };
-use std::{borrow::Cow, collections::BTreeMap, ops::Range};
+use serde_json::Value;
+use std::{
+    borrow::Cow,
+    cell::LazyCell,
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
+use url::Url;
 use wire::{
-    assignment::{AssignedCheck, CheckKind, Content, Must, Request, Step, TlsOptions, When},
+    assignment::{AssignedCheck, CheckKind, Endpoint, TlsOptions, When},
     sample::Evidence,
 };
 
@@ -30,23 +37,80 @@ pub(super) struct Filled<'a> {
 /// Fetches what the check needs and fills it in.
 ///
 /// # Errors
-/// When this probe does not have one of the secrets.
-pub(super) async fn fill<'a>(check: &'a AssignedCheck, secrets: &Secrets) -> Result<Filled<'a>, SecretError> {
+/// When this probe does not have one of the secrets, or does not send it there.
+pub(super) async fn fill<'a>(
+    check: &'a AssignedCheck,
+    endpoint: &Endpoint,
+    secrets: &Secrets,
+) -> Result<Filled<'a>, SecretError> {
+    let mut check = Cow::Borrowed(check);
+    let tls = &check.reach.tls;
+    let kind = mentioning(&check.kind);
+    let mut names = BTreeSet::new();
+    let mut note = |text: &str| names.extend(named(text).map(str::to_owned));
+    kind.iter().for_each(|kind| each_text(kind, &mut note));
+    if let CheckKind::Journey(journey) = &check.kind {
+        // Conditions are expressions without braces.
+        let conditions = journey.steps.iter().filter_map(|step| match &step.when {
+            When::If(expression) => Some(format!("{{{{{expression}}}}}")),
+            _ => None,
+        });
+        conditions.for_each(|condition| note(&condition));
+    }
+    tls.ca.iter().for_each(|ca| note(ca));
+    names.extend(tls.client.iter().flat_map(|client| [client.certificate.clone(), client.key.clone()]));
+    if names.is_empty() {
+        return Ok(Filled { check, values: Values::new() });
+    }
     let mut values = Values::new();
-    for name in names(&check.kind).into_iter().chain(of_tls(&check.reach.tls)) {
-        if !values.contains_key(name) {
-            values.insert(name.to_owned(), secrets.get(name).await?);
+    for name in names {
+        for url in check.regions.values().chain([&endpoint.url]) {
+            // An address that cannot be read is no place that anything is sent to.
+            let url = Url::parse(url).ok();
+            secrets.permits(&name, url.as_ref().and_then(Url::host_str).unwrap_or_default())?;
+        }
+        values.insert(name.clone(), secrets.get(&name).await?);
+    }
+    if let Some(mut kind) = kind.filter(|_| !matches!(check.kind, CheckKind::Http(_) | CheckKind::Journey(_)))
+    {
+        change_texts(&mut kind, &mut |text| *text = filled(text, &values));
+        // What a text says decides nothing about the shape.
+        if let Ok(kind) = serde_json::from_value(kind) {
+            check.to_mut().kind = kind;
         }
     }
-    let mut check = Cow::Borrowed(check);
-    let fill = |text: &mut String| *text = filled(text, &values);
-    if !values.is_empty() {
-        texts_mut(&mut check.to_mut().kind).into_iter().for_each(fill);
-    }
     if check.reach.tls.ca.as_deref().is_some_and(|ca| named(ca).next().is_some()) {
-        check.to_mut().reach.tls.ca.iter_mut().for_each(fill);
+        check.to_mut().reach.tls.ca.iter_mut().for_each(|ca| *ca = filled(ca, &values));
     }
     Ok(Filled { check, values })
+}
+
+/// The kind as a tree, if it may name a secret. All texts of every kind are looked at in this way, also those that are
+/// added to a kind one day.
+fn mentioning(kind: &CheckKind) -> Option<Value> {
+    let text = serde_json::to_string(kind).ok()?;
+    if !text.contains(PREFIX) {
+        return None;
+    }
+    serde_json::from_str(&text).ok()
+}
+
+fn each_text(value: &Value, see: &mut impl FnMut(&str)) {
+    match value {
+        Value::String(text) => see(text),
+        Value::Array(items) => items.iter().for_each(|item| each_text(item, see)),
+        Value::Object(fields) => fields.values().for_each(|field| each_text(field, see)),
+        _ => {}
+    }
+}
+
+fn change_texts(value: &mut Value, change: &mut impl FnMut(&mut String)) {
+    match value {
+        Value::String(text) => change(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| change_texts(item, change)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| change_texts(field, change)),
+        _ => {}
+    }
 }
 
 impl Filled<'_> {
@@ -71,95 +135,34 @@ impl Filled<'_> {
             return found;
         }
         let secrets: Vec<String> = self.values.values().map(|secret| secret.reveal().to_owned()).collect();
-        let clean = |text: &mut String| {
-            let without = redact(text, &secrets);
-            if without != *text {
-                *text = without;
-            }
-        };
-        if let Some(Evidence { summary, excerpt, .. }) = &mut found.evidence {
-            clean(summary);
-            *summary = words::line(summary, super::evidence::MAX_SUMMARY);
-            if let Some(excerpt) = excerpt {
-                clean(excerpt);
-                excerpt.truncate(excerpt.floor_char_boundary(super::evidence::MAX_EXCERPT));
-            }
-        }
-        found.served_by.iter_mut().for_each(clean);
+        // Most runs go well and hold no foreign text at all.
+        let redactor = LazyCell::new(|| Redactor::new(&secrets));
+        let mut clean = |text: &mut String| *text = redactor.redact(text);
+        found.evidence = found.evidence.map(|evidence| clean_evidence(evidence, &mut clean));
+        found.served_by.iter_mut().for_each(&mut clean);
         found.hops.iter_mut().for_each(|hop| clean(&mut hop.url));
-        found.addresses.iter_mut().filter_map(|one| one.summary.as_mut()).for_each(clean);
-        found.steps.iter_mut().filter_map(|step| step.served_by.as_mut()).for_each(clean);
+        found.addresses.iter_mut().filter_map(|one| one.summary.as_mut()).for_each(&mut clean);
+        found.steps.iter_mut().filter_map(|step| step.served_by.as_mut()).for_each(&mut clean);
         found
     }
 }
 
-/// The secrets that a check names, with repetitions.
-fn names(kind: &CheckKind) -> Vec<&str> {
-    match kind {
-        CheckKind::Http(request) => of_request(request).collect(),
-        CheckKind::Journey(journey) => {
-            let steps = journey.steps.iter();
-            journey.set.iter().flat_map(|(_, text)| named(text)).chain(steps.flat_map(of_step)).collect()
-        }
-        CheckKind::Tcp(tcp) => {
-            [&tcp.send, &tcp.expect].into_iter().flatten().flat_map(|text| named(text)).collect()
-        }
-        CheckKind::WebSocket(socket) => [&socket.send, &socket.expect]
-            .into_iter()
-            .flatten()
-            .chain([&socket.path])
-            .chain(socket.headers.values())
-            .flat_map(|text| named(text))
-            .collect(),
-        CheckKind::Tls(_)
-        | CheckKind::Dns(_)
-        | CheckKind::Icmp(_)
-        | CheckKind::Grpc(_)
-        | CheckKind::Unknown(_) => Vec::new(),
-    }
-}
-
-fn of_tls(tls: &TlsOptions) -> impl Iterator<Item = &str> {
-    let client = tls.client.iter().flat_map(|client| [client.certificate.as_str(), client.key.as_str()]);
-    tls.ca.iter().flat_map(|ca| named(ca)).chain(client)
-}
-
-fn of_step(step: &Step) -> impl Iterator<Item = &str> {
-    let condition = match &step.when {
-        When::If(expression) => mentions_in(expression).map(|range| &expression[range]).collect(),
-        _ => Vec::new(),
-    };
-    let set = step.set.iter().flat_map(|(_, text)| named(text));
-    condition.into_iter().chain(set).chain(of_request(&step.request))
-}
-
-fn of_request(request: &Request) -> impl Iterator<Item = &str> {
-    let rules = request.expect.rules.iter().filter_map(|rule| match &rule.must {
-        Must::Equal(text) | Must::Differ(text) | Must::Contain(text) | Must::Lack(text) => Some(text),
-        _ => None,
+/// Evidence with every text of it cleaned; none of it where that does not succeed.
+fn clean_evidence(evidence: Evidence, clean: &mut impl FnMut(&mut String)) -> Evidence {
+    let cleaned = serde_json::to_value(&evidence).and_then(|mut tree| {
+        change_texts(&mut tree, clean);
+        serde_json::from_value::<Evidence>(tree)
     });
-    let expect = request.expect.body_contains.iter().chain(request.expect.json.values()).chain(rules);
-    let content: Vec<&String> = match &request.content {
-        Content::Form(fields) => fields.iter().map(|(_, value)| value).collect(),
-        Content::Multipart(parts) => {
-            parts.iter().flat_map(|part| part.filename.iter().chain([&part.value])).collect()
-        }
-        Content::Text | Content::Json => Vec::new(),
-    };
-    let query = request.query.iter().map(|(_, value)| value);
-    let texts = request.headers.values().chain(&request.body).chain(query).chain(content).chain(expect);
-    std::iter::once(&request.path).chain(texts).flat_map(|text| named(text))
-}
-
-fn texts_mut(kind: &mut CheckKind) -> Vec<&mut String> {
-    match kind {
-        CheckKind::Tcp(tcp) => tcp.send.iter_mut().chain(&mut tcp.expect).collect(),
-        CheckKind::WebSocket(socket) => {
-            let texts = socket.send.iter_mut().chain(&mut socket.expect);
-            texts.chain(socket.headers.values_mut()).chain([&mut socket.path]).collect()
-        }
-        _ => Vec::new(),
+    let mut evidence = cleaned.unwrap_or_else(|_unlikely| Evidence {
+        summary: "the evidence could not be cleaned of secrets, and is left out".to_owned(),
+        step: None,
+        excerpt: None,
+    });
+    evidence.summary = words::line(&evidence.summary, super::evidence::MAX_SUMMARY);
+    if let Some(excerpt) = &mut evidence.excerpt {
+        excerpt.truncate(excerpt.floor_char_boundary(super::evidence::MAX_EXCERPT));
     }
+    evidence
 }
 
 /// The names in a text.

@@ -36,6 +36,8 @@ pub enum SecretsError {
 pub(super) struct Entry {
     pub(super) source: Source,
     pub(super) refresh: Duration,
+    /// Hosts it may be sent to, in lower case: names, addresses, or `*.` and the end of names.
+    pub(super) hosts: Option<Vec<String>>,
 }
 
 /// Reads a secrets file. Relative file names are meant from its folder.
@@ -100,7 +102,7 @@ fn entry(value: &Value, folder: &Path) -> Result<Entry, String> {
     let Value::Object(fields) = value else {
         return Err(format!("{SHAPE}; secrets themselves do not belong into this file"));
     };
-    const KNOWN: [&str; 4] = ["file", "env", "command", "refresh"];
+    const KNOWN: [&str; 5] = ["file", "env", "command", "refresh", "hosts"];
     if let Some(unknown) = fields.keys().find(|key| !KNOWN.contains(&key.as_str())) {
         return Err(format!("has the unknown key {unknown:?}; known here: {}", KNOWN.join(", ")));
     }
@@ -116,7 +118,8 @@ fn entry(value: &Value, folder: &Path) -> Result<Entry, String> {
         Some(text) => span(&text).ok_or("needs a `refresh` of 1s to 24h, such as 30s, 5m or 12h")?,
         None => REFRESH,
     };
-    Ok(Entry { source, refresh })
+    let hosts = hosts(fields)?;
+    Ok(Entry { source, refresh, hosts })
 }
 
 fn text(name: &str, value: &Value) -> Result<String, String> {
@@ -134,6 +137,27 @@ fn command(fields: &Map<String, Value>) -> Result<Option<Vec<String>>, String> {
             let words = words.iter().map(|word| text("command", word).map_err(|_| SHAPE.to_owned()));
             words.collect::<Result<_, _>>().map(Some)
         }
+        Some(_) => Err(SHAPE.to_owned()),
+    }
+}
+
+fn hosts(fields: &Map<String, Value>) -> Result<Option<Vec<String>>, String> {
+    const SHAPE: &str =
+        "needs a list of names or addresses for `hosts`, such as [shop.example.com, \"*.example.net\"]";
+    let host = |value: &Value| {
+        let host = text("hosts", value).ok()?;
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        let stem = host.strip_prefix("*.").unwrap_or(&host);
+        let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '[' | ']');
+        (!stem.is_empty() && stem.chars().all(letter)).then_some(host)
+    };
+    match fields.get("hosts") {
+        None => Ok(None),
+        Some(Value::Array(hosts)) if !hosts.is_empty() => hosts
+            .iter()
+            .map(|one| host(one).ok_or_else(|| SHAPE.to_owned()))
+            .collect::<Result<_, _>>()
+            .map(Some),
         Some(_) => Err(SHAPE.to_owned()),
     }
 }
@@ -210,13 +234,15 @@ mod tests {
         for (text, expected) in [
             ("key: hunter2", "`key` needs one of `file: PATH`"),
             ("key: { file: a, env: HUNTER2 }", "needs one of"),
-            ("key: { fil: hunter2 }", "unknown key \"fil\"; known here: file, env, command, refresh"),
+            ("key: { fil: hunter2 }", "unknown key \"fil\"; known here: file, env, command, refresh, hosts"),
             ("key: { command: cat hunter2 }", "the program, then its arguments; no shell reads them"),
             ("key: { command: [] }", "the program"),
             ("key: { command: [cat, 5] }", "the program"),
             ("key: { file: a, refresh: 5 }", "needs a text for `refresh`"),
             ("key: { file: a, refresh: 25h }", "1s to 24h"),
             ("key: { file: a, refresh: 5x }", "1s to 24h"),
+            ("key: { file: a, hosts: shop.test }", "needs a list of names or addresses for `hosts`"),
+            ("key: { file: a, hosts: ['https://shop.test'] }", "needs a list of names or addresses"),
             ("-key: { file: a }", "is no name of a secret"),
             ("key: [hunter2", "line 1"),
             ("[hunter2]", "must be a mapping"),

@@ -57,6 +57,10 @@ pub enum SecretError {
     Env { name: String, variable: String, why: &'static str },
     #[error("the secret `{name}` cannot be had from {program}: {why}")]
     Command { name: String, program: String, why: String },
+    #[error(
+        "this probe does not send the secret `{name}` to {host}: the secrets file allows it for {allowed} only"
+    )]
+    Elsewhere { name: String, host: String, allowed: String },
     #[error("the secret `{name}` cannot be used: its value {why}")]
     Value { name: String, why: String },
 }
@@ -79,6 +83,8 @@ struct Inner {
 /// read it once.
 struct Kept {
     source: Source,
+    /// Where it may be sent; anywhere when absent.
+    hosts: Option<Vec<String>>,
     refresh: Duration,
     last: Mutex<Option<Last>>,
 }
@@ -96,8 +102,8 @@ impl Secrets {
     pub fn load(file: &Path) -> Result<Secrets, SecretsError> {
         let entries = document::load(file)?;
         let warnings = document::warnings(file, &entries);
-        let kept = entries.into_iter().map(|(name, Entry { source, refresh })| {
-            (name, Kept { source, refresh, last: Mutex::new(None) })
+        let kept = entries.into_iter().map(|(name, Entry { source, refresh, hosts })| {
+            (name, Kept { source, hosts, refresh, last: Mutex::new(None) })
         });
         Ok(Secrets { inner: Arc::new(Inner { given: true, kept: kept.collect(), warnings }) })
     }
@@ -131,6 +137,26 @@ impl Secrets {
         };
         *last = Some(Last { until: Instant::now() + valid, value: value.clone() });
         value
+    }
+
+    /// Whether a secret may be sent to a host: the collector says where checks go, and whoever has taken it over must
+    /// not have secrets sent to themselves.
+    ///
+    /// # Errors
+    /// When the secrets file names hosts, and this is none of them.
+    pub fn permits(&self, name: &str, host: &str) -> Result<(), SecretError> {
+        let Some(allowed) = self.inner.kept.get(name).and_then(|kept| kept.hosts.as_ref()) else {
+            return Ok(());
+        };
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        let fits = |allowed: &String| match allowed.strip_prefix('*') {
+            Some(end) => host.len() > end.len() && host.ends_with(end),
+            None => host == *allowed,
+        };
+        if allowed.iter().any(fits) {
+            return Ok(());
+        }
+        Err(SecretError::Elsewhere { name: name.to_owned(), host, allowed: allowed.join(", ") })
     }
 
     /// Reads every secret once and logs those that cannot be had: a mistake should show at the start, not when a

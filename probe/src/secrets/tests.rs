@@ -163,3 +163,18 @@ async fn files_that_others_can_read_are_warned_of() {
     assert!(warnings[0].contains("secrets.yaml can be changed by others"), "{warnings:?}");
     assert!(warnings[1].contains("read the secret `b`: chmod o-r "), "{warnings:?}");
 }
+
+#[tokio::test]
+async fn secrets_stay_with_the_hosts_that_the_operator_names() {
+    let (_folder, secrets) = folder(
+        "anywhere: { env: PATH }\nsome: { env: PATH, hosts: [Shop.Test, '*.shop.example', 192.0.2.1, '[::1]'] }\n",
+    );
+    for host in ["shop.test", "SHOP.test.", "eu.shop.example", "192.0.2.1", "[::1]"] {
+        assert_eq!(secrets.permits("some", host), Ok(()), "{host}");
+    }
+    for host in ["evil.test", "shop.test.evil.test", "shop.example", ".shop.example", "xshop.test", ""] {
+        let refused = secrets.permits("some", host).expect_err(host).to_string();
+        assert!(refused.contains("does not send the secret `some` to"), "{refused}");
+        assert_eq!(secrets.permits("anywhere", host), Ok(()));
+    }
+}

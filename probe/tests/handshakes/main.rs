@@ -33,6 +33,7 @@ async fn shake(nginx: &Nginx, tls: Tls, server_name: Option<&str>) -> Measured {
         endpoints: Vec::new(),
         regions: Default::default(),
         region_header: None,
+        places: Default::default(),
         reach: Reach { tls: options, ..Reach::default() },
     };
     let endpoint =

@@ -11,7 +11,8 @@ const VALUE: &str = "pa\"ss/wörd & more";
 fn with_secrets() -> (tempfile::TempDir, Net) {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("shop.key"), format!("{VALUE}\n")).expect("written");
-    let document = "shop-key: { file: shop.key }\nword: { command: [printf, 'open-sesame'] }\n";
+    let document = "shop-key: { file: shop.key }\nword: { command: [printf, 'open-sesame'] }\n\
+                    elsewhere: { env: PATH, hosts: [shop.test] }\n";
     fs::write(folder.path().join("secrets.yaml"), document).expect("written");
     let secrets = Secrets::load(&folder.path().join("secrets.yaml")).expect("a right document");
     (folder, net(&[]).with_secrets(secrets))
@@ -145,10 +146,15 @@ async fn a_probe_without_the_secret_says_nothing_of_the_target() {
     let summary = found.evidence.expect("it says why").summary;
     assert_eq!(
         summary,
-        "this probe has no secret `shopkey`: add it to the probe's secrets file; there are shop-key, word"
+        "this probe has no secret `shopkey`: add it to the probe's secrets file; there are elsewhere, shop-key, word"
     );
     let none = ask(CheckKind::Http(request), server.url(), &super::net(&[])).await;
     assert_eq!(none.outcome, Outcome::Unsupported, "{none:?}");
     assert!(none.evidence.is_some_and(|evidence| evidence.summary.contains("--secrets FILE")));
+    let found = ask(CheckKind::Http(get("/{{ secret.elsewhere }}")), server.url(), &net).await;
+    assert_eq!(found.outcome, Outcome::Unsupported, "{found:?}");
+    let summary = found.evidence.expect("it says why").summary;
+    let expected = "this probe does not send the secret `elsewhere` to 127.0.0.1: the secrets file allows it for shop.test";
+    assert!(summary.starts_with(expected), "{summary}");
     assert!(server.seen().is_empty());
 }
