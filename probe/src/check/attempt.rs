@@ -90,7 +90,7 @@ pub(super) async fn http(order: Order<'_>, way: &Way<'_>) -> Attempt {
     let mut own_jar = (way.reach.redirects > 0).then(Jar::default);
     let mut jar = jar.or(own_jar.as_mut());
     let mut recorder = way.watch();
-    let mut span = RequestSpan::begin(&request.method, 0);
+    let mut span = RequestSpan::begin(&request.method, 0, way.hidden);
     let traceparent = span.traceparent().unwrap_or(traceparent);
     let prepared = prepare(request, base, &traceparent, |url| jar.as_ref().and_then(|jar| jar.header(url)));
     let mut prepared: Prepared = match prepared {
@@ -121,7 +121,7 @@ pub(super) async fn http(order: Order<'_>, way: &Way<'_>) -> Attempt {
             Err(fault) => break (record, Some(fault)),
             Ok(Some(mut next)) => {
                 span.end(&record, None, &secrets);
-                span = RequestSpan::begin(next.method.as_str(), hops.len() + 1);
+                span = RequestSpan::begin(next.method.as_str(), hops.len() + 1, way.hidden);
                 span.replace(&traceparent, &mut next.headers);
                 recorder = record.stopped.map_or_else(Recorder::start, Recorder::start_at);
                 hops.push(hop(&prepared, &record));

@@ -44,12 +44,17 @@ pub(super) async fn fill<'a>(check: &'a AssignedCheck, secrets: &Secrets) -> Res
 }
 
 impl Filled<'_> {
+    /// The values themselves, to be taken out of texts.
+    pub(super) fn revealed(&self) -> Vec<String> {
+        self.values.values().map(|secret| secret.reveal().to_owned()).collect()
+    }
+
     /// Takes the values out of what a run found.
     pub(super) fn clean(&self, mut found: Measured) -> Measured {
         if self.values.is_empty() {
             return found;
         }
-        let secrets: Vec<String> = self.values.values().map(|secret| secret.reveal().to_owned()).collect();
+        let secrets = self.revealed();
         let clean = |text: &mut String| {
             let without = redact(text, &secrets);
             if without != *text {
