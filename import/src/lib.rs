@@ -1,7 +1,7 @@
 //! A journey from what a browser recorded: a HAR 1.2 file, or curl command lines as "Copy as cURL" gives them.
 //!
 //! Pure: bytes in, YAML and notes out. [`har()`] and [`curl()`] read their format into the same
-//! [`recorded::Recorded`] requests; the rest is common. Nothing that looks like a secret reaches the YAML or the
+//! `recorded::Recorded` requests; the rest is common. Nothing that looks like a secret reaches the YAML or the
 //! notes: it becomes `{{ secret.name }}`. `docs/import.md` describes the rules for those who use them.
 //!
 //! # How it works

@@ -93,6 +93,7 @@ fn what_is_left_out_is_told() {
         "GET www.shop.example.org/api/v1/cancelled: no answer",
         "the cookies `legacy` of GET www.shop.example.org/cart",
         "{{ secret.shop_password }} stands for the form field `password` in POST www.shop.example.org/login",
+        "secrets are named in the file that `sextant probe --secrets` reads",
         "{{ secret.shop_csrf_token }} was given by the page of GET www.shop.example.org/login",
     ] {
         noted(&imported, words);

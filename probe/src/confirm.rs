@@ -109,7 +109,10 @@ impl Confirms {
                 let series = sequence.series.clone();
                 Due { series, scheduled, trigger, attempt: sequence.made }
             };
-            tick.missed.extend(passed.told().take(usize::from(sequence.left)).map(&mut run));
+            // Every one of them is told: they are few, and after the last the sequence is over.
+            let (next, every_us) = (sequence.next, sequence.every_us);
+            let missed = passed.missed().min(sequence.left.into());
+            tick.missed.extend((0..missed).map(|k| run(next.plus_us(k * every_us))));
             let left = i64::from(sequence.left) - passed.missed();
             if left > 0 {
                 tick.due.push(run(passed.newest));
@@ -177,6 +180,45 @@ mod tests {
         assert_eq!(attempts(2_500_000), (vec![3], vec![1, 2]));
         assert_eq!(attempts(60_000_000), (vec![], vec![4, 5]));
         assert_eq!(confirms.next(), None);
+    }
+
+    #[test]
+    fn only_its_own_runs_are_missed_after_a_long_gap() {
+        let mut confirms = Confirms::default();
+        confirms.begin(&confirm(1, 3), &schedule(1), NOW);
+        let tick = confirms.due(NOW.plus_us(3_600_000_000));
+        let missed: Vec<i64> = tick.missed.iter().map(|run| run.scheduled.since(NOW)).collect();
+        assert_eq!((tick.due.len(), missed), (0, vec![0, 1_000_000, 2_000_000]));
+    }
+
+    proptest::proptest! {
+        /// However late the wakes are, a sequence makes or misses each of its runs once, at its pace, and ends.
+        #[test]
+        fn every_run_is_made_or_missed_once(
+            runs in 0u16..100,
+            every_us in 0u32..10_000_000,
+            steps in proptest::collection::vec(0i64..30_000_000_000, 1..80),
+        ) {
+            let mut confirms = Confirms::default();
+            confirms.begin(&Confirm { every_us, ..confirm(1, runs) }, &schedule(1), NOW);
+            let (mut now, mut seen) = (NOW, Vec::new());
+            for step in steps {
+                let next = confirms.next();
+                now = now.plus_us(step);
+                let tick = confirms.due(now);
+                proptest::prop_assert!(tick.due.len() <= 1);
+                proptest::prop_assert_eq!(tick.due.len() + tick.missed.len() > 0, next.is_some_and(|next| next <= now));
+                seen.extend(tick.missed.iter().chain(&tick.due).map(|run| run.scheduled.since(NOW)));
+            }
+            let every = i64::from(every_us.max(EVERY_LEAST_US));
+            let expected: Vec<i64> = (0..i64::try_from(seen.len()).expect("few")).map(|k| k * every).collect();
+            proptest::prop_assert_eq!(&seen, &expected);
+            let over = now.since(NOW) >= every * i64::from(runs.clamp(1, RUNS_MOST) - 1);
+            proptest::prop_assert_eq!(confirms.next().is_none(), over);
+            if over {
+                proptest::prop_assert_eq!(seen.len(), usize::from(runs.clamp(1, RUNS_MOST)));
+            }
+        }
     }
 
     #[test]

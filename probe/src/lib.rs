@@ -20,6 +20,8 @@ pub mod collect;
 mod complaint;
 pub mod confirm;
 mod directive;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod health;
 pub mod kept;
 mod lines;

@@ -187,7 +187,7 @@ impl Passed {
     }
 
     /// The missed slots that are told one by one, in order.
-    pub(crate) fn told(&self) -> impl Iterator<Item = Micros> + use<> {
+    fn told(&self) -> impl Iterator<Item = Micros> + use<> {
         let (first, step, count) = (self.first, self.step, self.missed());
         let resume = (count - MISSED_MOST + 1).max(1);
         (0..count).take(1).chain(resume..count).map(move |k| Micros(first + k * step))

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 use wire::{
     assignment::{AssignedCheck, CheckKind, Endpoint, Journey, Request},
-    sample::{Outcome, Phases, StepResult},
+    sample::{Lookup, Outcome, Phases, StepResult},
 };
 
 /// Several lines, without colour.
@@ -42,6 +42,7 @@ pub fn text(check: &AssignedCheck, endpoint: &Endpoint, measured: &Measured) -> 
         CheckKind::Journey(journey) => steps(&mut text, journey, &measured.steps),
         CheckKind::Unknown(_) => {}
     }
+    reached(&mut text, measured);
     if let Some(address) = &measured.address {
         let _ = writeln!(text, "  address   {address}");
     }
@@ -53,6 +54,13 @@ pub fn text(check: &AssignedCheck, endpoint: &Endpoint, measured: &Measured) -> 
     }
     if let Some(expires) = &measured.certificate_expires {
         let _ = writeln!(text, "  valid to  {expires}");
+    }
+    if let Some(tls) = &measured.connection.tls {
+        let stapled = if tls.stapled { ", OCSP response stapled" } else { "" };
+        let _ = writeln!(text, "  tls       {}, {}{stapled}", tls.version, tls.cipher);
+        if !tls.verified {
+            let _ = writeln!(text, "  WARNING   the certificate was NOT verified (skip_verify: true)");
+        }
     }
     if measured.phases != Phases::default() {
         let _ = writeln!(text, "  phases    {}", phases(&measured.phases));
@@ -67,6 +75,43 @@ pub fn text(check: &AssignedCheck, endpoint: &Endpoint, measured: &Measured) -> 
     }
     text.push('\n');
     text
+}
+
+/// How the answer was reached: the lookup, the redirects, the addresses, the connection.
+fn reached(text: &mut String, measured: &Measured) {
+    let connection = &measured.connection;
+    if let Some(Lookup { server, rcode, ttl_s, found }) = &connection.lookup {
+        let ttl = ttl_s.map_or_else(String::new, |ttl| format!(", for {ttl} s"));
+        let _ = writeln!(text, "  lookup    {rcode} from {server}, {found} found{ttl}");
+    }
+    let mut secure = false;
+    for hop in &measured.hops {
+        // Said aloud, because what follows can be read by anybody.
+        let leaves = if secure && hop.url.starts_with("http:") { ", WITHOUT TLS" } else { "" };
+        secure = hop.url.starts_with("https:");
+        let _ = writeln!(text, "  redirect  {} {}{leaves}, {}", hop.status, hop.url, ms(hop.total_us));
+        let _ = writeln!(text, "            {}", phases(&hop.phases));
+    }
+    if secure && measured.phases.connect.is_some() && measured.phases.tls.is_none() {
+        let _ = writeln!(text, "            and from there on WITHOUT TLS");
+    }
+    for result in &measured.addresses {
+        let _ = writeln!(
+            text,
+            "  measured  {} {}, {}{}",
+            result.address,
+            outcome(result.outcome),
+            ms(result.total_us),
+            result.summary.as_ref().map_or_else(String::new, |why| format!(": {why}"))
+        );
+    }
+    let mut facts: Vec<String> = connection.protocol.iter().cloned().collect();
+    facts.extend(connection.reused.then(|| "kept from an earlier run".to_owned()));
+    facts.extend(connection.retransmits.map(|n| format!("{n} segments sent again")));
+    facts.extend(connection.min_rtt_us.map(|us| format!("least round trip {}", ms(us))));
+    if !facts.is_empty() {
+        let _ = writeln!(text, "  speaking  {}", facts.join(", "));
+    }
 }
 
 /// What is said each way; texts on one line.
@@ -128,9 +173,13 @@ pub fn json(check: &AssignedCheck, endpoint: &Endpoint, measured: &Measured) -> 
         "total_us": measured.total_us,
         "phases": measured.phases,
         "address": measured.address,
+        "connection": measured.connection,
+        "hops": measured.hops,
+        "addresses": measured.addresses,
         "status": measured.status,
         "served_by": measured.served_by,
         "bytes": measured.bytes,
+        "tls": measured.connection.tls,
         "certificate_expires": measured.certificate_expires.map(|at| at.to_string()),
         "trace_id": measured.trace_id,
         "evidence": measured.evidence,

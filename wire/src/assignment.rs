@@ -77,7 +77,7 @@ pub enum Family {
 /// What is asked of a TLS handshake beyond the usual.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TlsOptions {
-    /// Certificates (PEM) to trust instead of the public ones.
+    /// Certificates (PEM) to trust instead of the public ones; may name a secret of the probe that holds them.
     #[serde(default)]
     pub ca: Option<String>,
     /// The name to ask for (SNI) and to find in the certificate; the host when absent.
@@ -89,6 +89,36 @@ pub struct TlsOptions {
     /// Accept any certificate. The sample says that nothing was verified.
     #[serde(default)]
     pub skip_verify: bool,
+    /// The handshake must agree on this version or a newer one.
+    #[serde(default)]
+    pub least_version: Option<TlsVersion>,
+}
+
+/// Versions of TLS that are still safe (RFC 8996).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum TlsVersion {
+    #[serde(rename = "1.2")]
+    V1_2,
+    #[serde(rename = "1.3")]
+    V1_3,
+}
+
+/// Protocols that begin in clear and turn to TLS when asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartTls {
+    /// RFC 3207.
+    Smtp,
+    /// RFC 9051, 6.2.1.
+    Imap,
+    /// RFC 2595.
+    Pop3,
+    /// RFC 4217.
+    Ftp,
+    /// RFC 4511, 4.14.
+    Ldap,
+    /// The `SSLRequest` of PostgreSQL's protocol.
+    Postgres,
 }
 
 /// Names of secrets that each probe has of its own; their values never travel.
@@ -172,6 +202,9 @@ pub struct Tcp {
     /// A text that what the server says must contain, within its first 4 KiB.
     #[serde(default)]
     pub expect: Option<String>,
+    /// Turn to TLS in the way of this protocol before anything is sent or expected.
+    #[serde(default)]
+    pub starttls: Option<StartTls>,
 }
 
 /// A TLS handshake whose certificate must be trusted; the address is the endpoint's host and port (443 by default).
@@ -180,9 +213,18 @@ pub struct Tls {
     /// The name to ask for (SNI) and to find in the certificate; the endpoint's host when absent.
     #[serde(default)]
     pub server_name: Option<String>,
-    /// The certificate must stay valid for at least this long, seconds.
+    /// Every certificate of the chain must stay valid for at least this long, seconds.
     #[serde(default)]
     pub valid_for_s: Option<u64>,
+    /// The cipher suites (IANA names) of which one must be agreed on; any when empty.
+    #[serde(default)]
+    pub ciphers: Vec<String>,
+    /// The server must staple an OCSP response.
+    #[serde(default)]
+    pub stapled: bool,
+    /// Turn to TLS in the way of this protocol.
+    #[serde(default)]
+    pub starttls: Option<StartTls>,
 }
 
 /// One DNS question to one server, without any cache between.

@@ -9,7 +9,7 @@ mod window;
 
 pub use key::{BadKey, MeshKey};
 pub use window::{
-    ClockBounds, Delays, Direction, Loss, MeshMethod, MeshWindow, OneWay, Span, Stamping, Stamps,
+    ClockBounds, Delays, Direction, Loss, MeshMethod, MeshWindow, OneWay, Span, Stamping, Stamps, Variation,
 };
 
 use crate::{ProbeId, RegionId};

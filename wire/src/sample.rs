@@ -45,7 +45,7 @@ pub struct Sample {
     pub served_by: Option<String>,
     /// Body bytes read.
     pub bytes: Option<u32>,
-    /// When the certificate that the server showed stops being valid.
+    /// When the first certificate of the chain that the server showed stops being valid.
     #[serde(default)]
     pub certificate_expires: Option<Micros>,
     #[serde(default)]

@@ -27,7 +27,7 @@ pub fn assignment(config: &Config, revision: i64, probe: &ProbeId) -> Option<Ass
                 endpoints: endpoints(check, service),
                 regions: elsewhere(check, service),
                 region_header: service.region_header.clone(),
-                reach: Reach::default(),
+                reach: Reach { tls: check.tls.clone(), ..check.reach.clone() },
             })
         })
         .collect();
@@ -50,10 +50,21 @@ fn endpoints(check: &Check, service: &Service) -> Vec<Endpoint> {
     };
     let endpoint = |target: &Target| {
         let url = address(target)?;
+        let url = match check.port {
+            Some(port) => with_port(&url, port)?,
+            None => url,
+        };
         let url = if matches!(check.kind, CheckKind::Tcp(_)) { tcp(&url)? } else { url };
         Some(Endpoint { target: target.clone(), url })
     };
     check.to.iter().filter_map(endpoint).collect()
+}
+
+/// The same address at another port.
+fn with_port(url: &str, port: u16) -> Option<String> {
+    let mut url = Url::parse(url).ok()?;
+    url.set_port(Some(port)).ok()?;
+    Some(url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// The host and port of an HTTP URL; every valid one has both, because the scheme implies a port.

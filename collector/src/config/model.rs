@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 use wire::{
     CheckId, ProbeId, ReceiverId, RegionId, ServiceId,
-    assignment::{CheckKind, Target},
+    assignment::{CheckKind, Reach, Target, TlsOptions},
     view::Automation,
 };
 
@@ -99,6 +99,10 @@ pub struct EndpointConfig {
 pub struct Check {
     pub service: ServiceId,
     pub kind: CheckKind,
+    /// What is asked of TLS handshakes beyond the usual.
+    pub tls: TlsOptions,
+    /// The port in place of the address's.
+    pub port: Option<u16>,
     /// Which probes run it; never empty.
     pub from: Vec<ProbeId>,
     /// Where it measures; never empty.
@@ -108,6 +112,8 @@ pub struct Check {
     /// A successful run that takes longer is slow.
     pub budget: Option<Duration>,
     pub impact: Impact,
+    /// How its endpoints are reached.
+    pub reach: Reach,
 }
 
 impl Check {

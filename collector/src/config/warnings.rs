@@ -121,8 +121,14 @@ fn check_warnings(check: &Check, service: &Service, mut warn: impl FnMut(&str)) 
              probes and write `{{ secret.NAME }}` here",
         );
     }
+    if check.tls.skip_verify {
+        warn(
+            "with `skip_verify: true` any certificate is accepted, also that of somebody between; give the authority's \
+             certificate as `ca` instead",
+        );
+    }
     match &check.kind {
-        CheckKind::Tls(_) if addresses(check, service).any(is_port_of_plain_http) => {
+        CheckKind::Tls(_) if check.port.is_none() && addresses(check, service).any(is_port_of_plain_http) => {
             warn("speaks TLS to a port of plain HTTP, which will hardly answer; measure https addresses");
         }
         CheckKind::Dns(dns) if dns.server.is_some() && votes(check) && check.to.len() > 1 => {

@@ -37,14 +37,14 @@ impl ErrorEstimate {
         Self {
             synchronised: raw & SYNCHRONISED != 0,
             format: if raw & PTP != 0 { TimeFormat::Ptp } else { TimeFormat::Ntp },
-            scale: (raw >> 8) as u8 & 0x3f,
+            scale: ((raw >> 8) as u8) & 0x3f,
             multiplier: raw as u8,
         }
     }
 
     /// Writes the field.
     pub fn encode(self) -> [u8; 2] {
-        let mut raw = u16::from(self.scale & 0x3f) << 8 | u16::from(self.multiplier);
+        let mut raw = (u16::from(self.scale & 0x3f) << 8) | u16::from(self.multiplier);
         if self.synchronised {
             raw |= SYNCHRONISED;
         }

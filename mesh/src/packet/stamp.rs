@@ -61,13 +61,13 @@ impl Stamp {
                 let ns = ((self.0 & 0xffff_ffff) * NS + (1 << 31)) >> 32;
                 let carry = (ns / NS) as u32;
                 let seconds = ((self.0 >> 32) as u32).wrapping_sub(EPOCHS_APART_S).wrapping_add(carry);
-                (u64::from(seconds) << 32 | ns % NS).to_be_bytes()
+                ((u64::from(seconds) << 32) | (ns % NS)).to_be_bytes()
             }
         }
     }
 
     fn from_parts(seconds_1900: u32, ns: u64) -> Self {
         // Less than 10^9 nanoseconds give less than 2^32 - 2 fractions, so rounding never carries.
-        Self(u64::from(seconds_1900) << 32 | ((ns << 32) + NS / 2) / NS)
+        Self((u64::from(seconds_1900) << 32) | (((ns << 32) + NS / 2) / NS))
     }
 }

@@ -1,13 +1,13 @@
 //! Making the connection: name, address, socket, TLS, each a phase of its own.
 
 use super::{
-    certificate,
     fault::Fault,
+    handshake::secure,
     record::{Phase, Recorder},
     way::Way,
 };
 use crate::net::{
-    denied,
+    Net, denied,
     resolve::{Patience, Wanted, fits},
 };
 use rustls::pki_types::ServerName;
@@ -16,7 +16,6 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
 };
-use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::{Host, Url};
 use wire::{assignment::Family, sample::FailClass};
 
@@ -122,8 +121,7 @@ pub(super) async fn addresses(
         Err(failure) => {
             record.connection.lookup = failure.lookup;
             record.resolver = failure.trouble;
-            let class = if failure.unaskable { FailClass::Request } else { FailClass::Dns };
-            Err(Fault::new(class, failure.summary))
+            Err(Fault::new(FailClass::Dns, failure.summary))
         }
     })
 }
@@ -167,24 +165,6 @@ pub(super) async fn connect(address: SocketAddr, recorder: &Recorder) -> Result<
 /// The protocols that a secure connection offers, most wanted first (ALPN, RFC 7301).
 pub(super) type Alpn = &'static [&'static str];
 
-/// Shakes hands: phase `tls`. Notes when the certificate expires, also of one that is refused.
-pub(super) async fn secure(
-    socket: TcpStream,
-    name: ServerName<'static>,
-    alpn: Alpn,
-    way: &Way<'_>,
-    recorder: &Recorder,
-) -> Result<TlsStream<TcpStream>, Fault> {
-    recorder.enter(Phase::Tls);
-    let notes = recorder.clone();
-    let shown = move |leaf: &rustls::pki_types::CertificateDer<'_>| {
-        let expires = certificate::expires(leaf);
-        notes.note(|record| record.certificate_expires = expires);
-    };
-    let connector = TlsConnector::from(way.net.tls(alpn, Box::new(shown)));
-    connector.connect(name, socket).await.map_err(|error| Fault::tls(&error))
-}
-
 /// Opens a connection and, where `alpn` is given, secures it.
 pub(super) async fn line(
     to: &Destination,
@@ -193,12 +173,17 @@ pub(super) async fn line(
     recorder: &Recorder,
 ) -> Result<Line, Fault> {
     // A name that cannot be in a certificate is found out before anything is sent.
-    let tls = alpn.map(|alpn| Ok((alpn, to.server_name()?))).transpose()?;
+    let tls = alpn.map(|alpn| Ok((alpn, name(to, way.net)?))).transpose()?;
     let socket = tcp(to, way, recorder).await?;
     let Some((alpn, name)) = tls else { return Ok(Line { socket: Box::new(socket), h2: false }) };
-    let socket = secure(socket, name, alpn, way, recorder).await?;
+    let socket = secure(socket, name, alpn, way.net, recorder).await?;
     let h2 = socket.get_ref().1.alpn_protocol() == Some(b"h2");
     Ok(Line { socket: Box::new(socket), h2 })
+}
+
+/// The name to ask for and to find in the certificate: what the check says, or else the host.
+pub(super) fn name(to: &Destination, net: &Net) -> Result<ServerName<'static>, Fault> {
+    net.server_name().map_or_else(|| to.server_name(), Ok)
 }
 
 /// The address when nothing needs to be resolved: an override, or a literal.

@@ -1,7 +1,6 @@
 //! What went wrong, with its class and a sentence for people.
 
-use super::words;
-use rustls::CertificateError;
+use super::handshake;
 use std::{error::Error, io, net::SocketAddr};
 use wire::sample::FailClass;
 
@@ -26,6 +25,15 @@ impl Fault {
         Fault::new(FailClass::Assertion, summary)
     }
 
+    /// The connection was there and broke.
+    pub(super) fn lost(when: &str, error: &io::Error) -> Fault {
+        // Servers with TLS 1.3 refuse a client's certificate after the handshake.
+        if inner_tls(error).is_some() {
+            return Fault::tls(error);
+        }
+        Fault::new(FailClass::Connect, format!("the connection was lost{when}: {}", io_words(error)))
+    }
+
     /// The connection could not be made.
     pub(super) fn connect(address: SocketAddr, error: &io::Error) -> Fault {
         if let Some(lack) = local_lack(error) {
@@ -42,11 +50,11 @@ impl Fault {
     /// The TLS handshake failed.
     pub(super) fn tls(error: &io::Error) -> Fault {
         let why = match inner_tls(error) {
-            Some(error) => tls_words(error),
+            Some(error) => handshake::words(error),
             None if error.kind() == io::ErrorKind::UnexpectedEof => {
                 "the server closed the connection in the handshake".to_owned()
             }
-            None => io_words(error),
+            None => format!("the connection was lost in the handshake: {}", io_words(error)),
         };
         Fault::new(FailClass::Tls, format!("TLS failed: {why}"))
     }
@@ -119,7 +127,8 @@ pub(super) fn io_words(error: &io::Error) -> String {
     known.to_owned()
 }
 
-fn inner_tls(error: &io::Error) -> Option<&rustls::Error> {
+/// The error of TLS in it.
+pub(super) fn inner_tls(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
@@ -148,44 +157,6 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     })
 }
 
-fn tls_words(error: &rustls::Error) -> String {
-    match error {
-        rustls::Error::InvalidCertificate(certificate) => certificate_words(certificate),
-        rustls::Error::InvalidMessage(_) => "the server does not speak TLS on this port".to_owned(),
-        rustls::Error::AlertReceived(alert) => format!("the server refused the handshake ({alert:?})"),
-        rustls::Error::PeerIncompatible(why) => format!("no TLS version or cipher in common ({why:?})"),
-        rustls::Error::NoCertificatesPresented => "the server presented no certificate".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-fn certificate_words(error: &CertificateError) -> String {
-    let ago = |from: &rustls::pki_types::UnixTime, to: &rustls::pki_types::UnixTime| {
-        words::age(to.as_secs().saturating_sub(from.as_secs()))
-    };
-    match error {
-        CertificateError::ExpiredContext { time, not_after } => {
-            format!("the certificate expired {} ago", ago(not_after, time))
-        }
-        CertificateError::Expired => "the certificate has expired".to_owned(),
-        CertificateError::NotValidYetContext { time, not_before } => {
-            format!("the certificate is not valid for another {}", ago(time, not_before))
-        }
-        CertificateError::NotValidYet => "the certificate is not valid yet".to_owned(),
-        CertificateError::NotValidForNameContext { expected, presented } => {
-            let names: Vec<_> = presented.iter().take(3).map(|name| words::line(name, 80)).collect();
-            let more = if presented.len() > 3 { " and more" } else { "" };
-            format!("the certificate is not for {} but for {}{more}", expected.to_str(), names.join(", "))
-        }
-        CertificateError::NotValidForName => "the certificate is for another host".to_owned(),
-        CertificateError::UnknownIssuer => {
-            "the certificate's issuer is not trusted (unknown issuer)".to_owned()
-        }
-        CertificateError::Revoked => "the certificate was revoked".to_owned(),
-        other => format!("the certificate is not acceptable: {other}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,16 +176,5 @@ mod tests {
         }
         let files = Fault::connect(address, &io::Error::from_raw_os_error(24));
         assert_eq!(files, Fault::request("this probe could not open a connection: too many open files"));
-    }
-
-    #[test]
-    fn certificates_are_explained_in_words() {
-        let day = |days: u64| {
-            rustls::pki_types::UnixTime::since_unix_epoch(std::time::Duration::from_secs(days * 86_400))
-        };
-        let late = CertificateError::ExpiredContext { time: day(10), not_after: day(7) };
-        assert_eq!(certificate_words(&late), "the certificate expired 3 days ago");
-        let early = CertificateError::NotValidYetContext { time: day(7), not_before: day(8) };
-        assert_eq!(certificate_words(&early), "the certificate is not valid for another 24 h");
     }
 }

@@ -23,12 +23,16 @@ mod each;
 mod evidence;
 mod exchange;
 mod fault;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod grpc;
+mod handshake;
 mod icmp;
 mod jar;
 mod journey;
 mod judge;
 mod keep;
+mod opening;
 mod outcome;
 mod prepare;
 mod record;
@@ -36,6 +40,7 @@ mod redact;
 mod redirect;
 mod secrets;
 mod span;
+mod starttls;
 mod tcp;
 mod template;
 mod tls;
@@ -130,10 +135,16 @@ pub const MAX_BODY: usize = 1024 * 1024;
 /// dropped at any time; the connection closes with it. A check whose secrets this probe does not have is
 /// `Unsupported`: that says nothing of the target.
 pub async fn run(check: &AssignedCheck, endpoint: &Endpoint, net: &Net, trace: &Trace) -> Measured {
-    match secrets::fill(check, net.secrets()).await {
-        Ok(filled) => filled.clean(measure(&filled, endpoint, net, trace).await),
-        Err(lack) => unsupported(&lack.to_string()),
-    }
+    let filled = match secrets::fill(check, net.secrets()).await {
+        Ok(filled) => filled,
+        Err(lack) => return unsupported(&lack.to_string()),
+    };
+    let own = match filled.net(net) {
+        Ok(own) => own,
+        Err(why) => return unsupported(&why),
+    };
+    let net = own.as_ref().unwrap_or(net);
+    filled.clean(measure(&filled, endpoint, net, trace).await)
 }
 
 /// Measures; the secrets are filled in, but for journeys, which fill in their templates step by step.

@@ -70,8 +70,12 @@ pub(super) struct Record {
     pub(super) truncated: bool,
     /// Fields behind the body (RFC 9110, 6.5).
     pub(super) trailers: HeaderMap,
-    /// When the certificate that the server showed stops being valid.
+    /// When the first certificate of the chain that the server showed stops being valid.
     pub(super) certificate_expires: Option<Micros>,
+    /// The issuer whose certificate is the first to expire; the server's own when absent.
+    pub(super) expires_first: Option<String>,
+    /// The server asked for the client's certificate in the handshake.
+    pub(super) client_certificate_wanted: bool,
     /// What is known of the connection.
     pub(super) connection: Connection,
     /// Whose fault it was that a name was not resolved.
@@ -253,7 +257,10 @@ impl Recorder {
         let now = Instant::now();
         let ended_in = watch.current;
         watch.enter(None, now);
-        let total_us = micros(now.saturating_duration_since(watch.started));
+        // A fork that never went on ended with the lookup.
+        let idle = ended_in.is_none() && watch.mark_us > 0;
+        let total_us =
+            if idle { watch.mark_us } else { micros(now.saturating_duration_since(watch.started)) };
         watch.ask_system();
         watch.socket = None;
         Record { total_us, ended_in, stopped: Some(now), ..std::mem::take(&mut watch.record) }

@@ -35,7 +35,9 @@ pub(super) struct Trail {
 
 impl Trail {
     pub(super) fn new(most: u8, first: &Prepared, jar_speaks: bool) -> Trail {
-        Trail { most: most.min(HOPS_MOST), jar_speaks, asked: vec![asked(first)] }
+        // Nothing is copied for a check that stays where it is.
+        let asked = if most > 0 { vec![asked(first)] } else { Vec::new() };
+        Trail { most: most.min(HOPS_MOST), jar_speaks, asked }
     }
 
     /// The next request, when the answer asks for one and the check follows redirects.

@@ -5,10 +5,13 @@
 //! the values at the end, wherever a server may have put them.
 
 use super::{Measured, redact::redact, words};
-use crate::secrets::{Secret, SecretError, Secrets, is_name};
+use crate::{
+    net::Net,
+    secrets::{Secret, SecretError, Secrets, is_name},
+};
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 use wire::{
-    assignment::{AssignedCheck, CheckKind, Request},
+    assignment::{AssignedCheck, CheckKind, Request, TlsOptions},
     sample::Evidence,
 };
 
@@ -30,7 +33,7 @@ pub(super) struct Filled<'a> {
 /// When this probe does not have one of the secrets.
 pub(super) async fn fill<'a>(check: &'a AssignedCheck, secrets: &Secrets) -> Result<Filled<'a>, SecretError> {
     let mut values = Values::new();
-    for name in names(&check.kind) {
+    for name in names(&check.kind).into_iter().chain(of_tls(&check.reach.tls)) {
         if !values.contains_key(name) {
             values.insert(name.to_owned(), secrets.get(name).await?);
         }
@@ -40,6 +43,9 @@ pub(super) async fn fill<'a>(check: &'a AssignedCheck, secrets: &Secrets) -> Res
     if !values.is_empty() && !matches!(check.kind, CheckKind::Journey(_)) {
         texts_mut(&mut check.to_mut().kind).into_iter().for_each(fill);
     }
+    if check.reach.tls.ca.as_deref().is_some_and(|ca| named(ca).next().is_some()) {
+        check.to_mut().reach.tls.ca.iter_mut().for_each(fill);
+    }
     Ok(Filled { check, values })
 }
 
@@ -47,6 +53,21 @@ impl Filled<'_> {
     /// The values themselves, to be taken out of texts.
     pub(super) fn revealed(&self) -> Vec<String> {
         self.values.values().map(|secret| secret.reveal().to_owned()).collect()
+    }
+
+    /// The network with handshakes as this check wants them, where it wants anything of them.
+    ///
+    /// # Errors
+    /// A sentence, when certificates or keys cannot be used.
+    pub(super) fn net(&self, net: &Net) -> Result<Option<Net>, String> {
+        let options = &self.check.reach.tls;
+        if *options == TlsOptions::default() {
+            return Ok(None);
+        }
+        let value = |name: &String| self.values.get(name).cloned();
+        let client = options.client.as_ref();
+        let client = client.and_then(|client| Some((value(&client.certificate)?, value(&client.key)?)));
+        net.with_tls(options, client).map(Some)
     }
 
     /// Takes the values out of what a run found.
@@ -100,6 +121,11 @@ fn names(kind: &CheckKind) -> Vec<&str> {
         | CheckKind::Grpc(_)
         | CheckKind::Unknown(_) => Vec::new(),
     }
+}
+
+fn of_tls(tls: &TlsOptions) -> impl Iterator<Item = &str> {
+    let client = tls.client.iter().flat_map(|client| [client.certificate.as_str(), client.key.as_str()]);
+    tls.ca.iter().flat_map(|ca| named(ca)).chain(client)
 }
 
 fn of_request(request: &Request) -> impl Iterator<Item = &str> {

@@ -1,32 +1,48 @@
 //! The TCP check: is a connection accepted, and does the server say what it should?
 
 use super::{
-    dial::{self, Destination},
-    fault::{self, Fault},
+    dial::{self, Destination, Socket},
+    fault::Fault,
+    handshake,
     record::{Phase, Recorder},
+    starttls,
     way::Way,
     words,
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
-use wire::{assignment::Tcp, sample::FailClass};
+use wire::assignment::Tcp;
 
 /// How much of what the server says is looked at, bytes.
 const MAX_SAID: usize = 4096;
 
 /// Connects to host and port of `url` and closes: phases `dns`, for a name, and `connect`; `send` and `wait` where
-/// there is something to send or to expect.
+/// there is something to send or to expect, and `tls` where the connection turns to TLS.
 pub(super) async fn check(tcp: &Tcp, url: &str, way: &Way<'_>, recorder: &Recorder) -> Result<(), Fault> {
-    let mut socket = dial::tcp(&Destination::of(&parse(url)?)?, way, recorder).await?;
+    let to = Destination::of(&parse(url)?)?;
+    let Some(protocol) = tcp.starttls else {
+        let mut socket = dial::tcp(&to, way, recorder).await?;
+        return talk(tcp, &mut socket, recorder).await;
+    };
+    let name = dial::name(&to, way.net)?;
+    let mut socket = dial::tcp(&to, way, recorder).await?;
+    starttls::ask(protocol, &mut socket, recorder).await?;
+    let mut socket = handshake::secure(socket, name, &[], way.net, recorder).await?;
+    talk(tcp, &mut socket, recorder).await
+}
+
+/// Sends and listens, in clear or inside TLS.
+async fn talk(tcp: &Tcp, socket: &mut impl Socket, recorder: &Recorder) -> Result<(), Fault> {
     if let Some(text) = &tcp.send {
         recorder.enter(Phase::Send);
-        socket.write_all(text.as_bytes()).await.map_err(|error| lost("while sending", &error))?;
+        let sent = async {
+            socket.write_all(text.as_bytes()).await?;
+            socket.flush().await
+        };
+        sent.await.map_err(|error| lost("while sending", &error))?;
     }
     match &tcp.expect {
-        Some(text) => listen(&mut socket, text, recorder).await,
+        Some(text) => listen(socket, text, recorder).await,
         None => Ok(()),
     }
 }
@@ -37,7 +53,7 @@ pub(super) fn parse(url: &str) -> Result<Url, Fault> {
 }
 
 /// Reads until `text` was said: phase `wait`.
-async fn listen(socket: &mut TcpStream, text: &str, recorder: &Recorder) -> Result<(), Fault> {
+async fn listen(socket: &mut impl Socket, text: &str, recorder: &Recorder) -> Result<(), Fault> {
     recorder.enter(Phase::Wait);
     recorder.note(|record| record.awaited = Some(words::quote(text)));
     let mut buffer = [0; MAX_SAID];
@@ -71,6 +87,5 @@ fn find(said: &[u8], wanted: &[u8]) -> bool {
 
 /// The connection was there and broke.
 pub(super) fn lost(when: &str, error: &std::io::Error) -> Fault {
-    let why = fault::io_words(error);
-    Fault::new(FailClass::Connect, format!("the connection was lost {when}: {why}"))
+    Fault::lost(&format!(" {when}"), error)
 }

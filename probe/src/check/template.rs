@@ -106,6 +106,9 @@ impl Object for ByName {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

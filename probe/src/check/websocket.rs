@@ -7,7 +7,7 @@ use super::{
     crew::Stamped,
     dial::{self, Line, Socket},
     evidence,
-    fault::{self, Fault},
+    fault::Fault,
     prepare::{Prepared, prepare},
     record::{Phase, Recorder},
     way::Way,
@@ -172,10 +172,7 @@ fn broken(error: tungstenite::Error, recorder: &Recorder) -> Fault {
             let summary = format!("expected status 101, saw {}{reason}", status.as_u16());
             Fault::new(FailClass::Status, summary)
         }
-        tungstenite::Error::Io(error) => {
-            let why = fault::io_words(&error);
-            Fault::new(FailClass::Connect, format!("the connection was lost: {why}"))
-        }
+        tungstenite::Error::Io(error) => Fault::lost("", &error),
         tungstenite::Error::Capacity(error) => {
             Fault::new(FailClass::Protocol, format!("the server's message is beyond the limit: {error}"))
         }

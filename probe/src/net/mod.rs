@@ -6,7 +6,9 @@
 
 mod deny;
 mod pin;
+mod pinned_certificate;
 pub(crate) mod resolve;
+mod settings;
 pub(crate) mod shelf;
 pub(crate) mod tcp_info;
 mod trust;
@@ -14,18 +16,21 @@ mod trust;
 pub use deny::denied;
 pub use pin::{BadOverride, Override};
 pub use resolve::Trouble;
-pub use trust::Shown;
+pub(crate) use settings::ClientSecrets;
+pub use trust::{Seen, Shown};
 
 use crate::check::Kept;
 use crate::secrets::Secrets;
 use resolve::{Resolver, System};
-use runtime::random::Random;
+use runtime::{lock::lock, random::Random};
+use rustls::pki_types::ServerName;
 use shelf::Shelf;
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
+use wire::assignment::{TlsOptions, TlsVersion};
 
 /// Why no network settings could be made. All of them need a person: do not retry.
 #[derive(Debug, thiserror::Error)]
@@ -43,10 +48,14 @@ pub enum NetError {
 pub struct Net {
     inner: Arc<Inner>,
     secrets: Secrets,
+    /// How handshakes are made: as usual, or as one check says.
+    trust: Arc<trust::Trust>,
+    least_version: Option<TlsVersion>,
 }
 
 struct Inner {
-    trust: trust::Trust,
+    roots: Arc<rustls::RootCertStore>,
+    ready: Mutex<settings::Ready>,
     pins: BTreeMap<(String, u16), SocketAddr>,
     resolver: Resolver,
     kept: Shelf<Kept>,
@@ -74,10 +83,12 @@ impl Net {
                 return Err(NetError::Twice { host, port });
             }
         }
-        let trust = trust::Trust::new(roots)?;
+        let roots = Arc::new(roots);
+        let trust = Arc::new(trust::Trust::new(roots.clone())?);
         let resolver = Resolver::new(system, Random::from_os());
-        let inner = Inner { trust, pins, resolver, kept: Shelf::default() };
-        Ok(Net { inner: Arc::new(inner), secrets: Secrets::default() })
+        let kept = Shelf::default();
+        let inner = Inner { roots, ready: Mutex::default(), pins, resolver, kept };
+        Ok(Net { inner: Arc::new(inner), secrets: Secrets::default(), trust, least_version: None })
     }
 
     /// A network that trusts the given certificates, for tests with servers of their own. Without any, it trusts an
@@ -113,10 +124,49 @@ impl Net {
         &self.secrets
     }
 
+    /// The same network with handshakes as a check wants them. Certificates and keys are read once and then kept.
+    ///
+    /// # Errors
+    /// A sentence that says which part of the options cannot be used.
+    pub(crate) fn with_tls(
+        &self,
+        options: &TlsOptions,
+        client: Option<ClientSecrets>,
+    ) -> Result<Net, String> {
+        let trust = lock(&self.inner.ready).get(options, client, &self.inner.roots)?;
+        Ok(Net { trust, least_version: options.least_version, ..self.clone() })
+    }
+
     /// The TLS settings of one measurement: a fresh handshake that offers the protocols `alpn`, most wanted first,
-    /// and tells `shown` of the server's certificate, also when it is refused.
-    pub fn tls(&self, alpn: &[&str], shown: Shown) -> Arc<rustls::ClientConfig> {
-        self.inner.trust.handshake(alpn, shown)
+    /// and tells `seen` of what the server showed, also when it is refused.
+    pub fn tls(&self, alpn: &[&str], seen: Seen) -> Arc<rustls::ClientConfig> {
+        self.trust.handshake(alpn, seen)
+    }
+
+    /// Whether certificates are verified.
+    pub fn verifies(&self) -> bool {
+        self.trust.verifies()
+    }
+
+    /// The name to ask for in place of the host (SNI), and to find in the certificate.
+    pub fn server_name(&self) -> Option<ServerName<'static>> {
+        self.trust.server_name.clone()
+    }
+
+    /// Whether servers that ask for the client's certificate get one.
+    pub fn has_client_certificate(&self) -> bool {
+        self.trust.has_client_certificate()
+    }
+
+    /// Whether two networks share one set of settings for handshakes.
+    #[cfg(test)]
+    pub(crate) fn shakes_hands_like(&self, other: &Net) -> bool {
+        Arc::ptr_eq(&self.trust, &other.trust)
+    }
+
+    /// The oldest version of TLS that is good enough.
+    pub fn least_version(&self) -> Option<TlsVersion> {
+        self.least_version
     }
 
     /// The address that an [`Override`] gives to this host and port. `host` as [`url::Host`] prints it.

@@ -1,64 +1,143 @@
-//! TLS as measurements need it: fresh handshakes, the usual trust, and a witness of the certificate that was shown.
+//! TLS as measurements need it: fresh handshakes, the usual trust or what a check says, and a witness of what the
+//! server showed.
 
+use super::{pinned_certificate, settings::Client};
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
     client::{
-        Resumption, WebPkiServerVerifier,
+        ResolvesClientCert, Resumption, WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
-    crypto::ring,
+    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
+    sign::CertifiedKey,
 };
 use std::{fmt, sync::Arc};
 
 /// What is trusted, and how a handshake is made.
 pub(super) struct Trust {
     config: ClientConfig,
+    judge: Judge,
+    /// The name to ask for in place of the host.
+    pub(super) server_name: Option<ServerName<'static>>,
+}
+
+/// Who says whether a certificate is good.
+#[derive(Clone)]
+struct Judge {
     verifier: Arc<WebPkiServerVerifier>,
+    provider: Arc<CryptoProvider>,
+    /// Certificates that are good by themselves, because the check names them as trusted.
+    pinned: Arc<[CertificateDer<'static>]>,
+    /// Every certificate is good.
+    skip: bool,
 }
 
 impl Trust {
-    /// Resumption is off, because a resumed handshake is shorter than the one a new user waits for. The provider is
-    /// named here, so that no process-wide default is needed.
+    /// The usual trust in `roots`, without a client's certificate.
     ///
     /// # Errors
     /// When `roots` is empty, or the provider lacks what TLS needs.
-    pub(super) fn new(roots: RootCertStore) -> Result<Trust, Error> {
-        let provider = Arc::new(ring::default_provider());
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-            .build()
-            .map_err(|error| Error::Other(OtherError(Arc::new(error))))?;
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_webpki_verifier(verifier.clone())
-            .with_no_client_auth();
-        config.resumption = Resumption::disabled();
-        Ok(Trust { config, verifier })
+    pub(super) fn new(roots: Arc<RootCertStore>) -> Result<Trust, Error> {
+        Trust::with(roots, Arc::new([]), false, None, None)
     }
 
-    /// Settings for one handshake: offers `alpn` (RFC 7301), and calls `shown` with the server's own certificate
-    /// before it is judged, so that a refused one is seen as well.
-    pub(super) fn handshake(&self, alpn: &[&str], shown: Shown) -> Arc<ClientConfig> {
+    /// What a check says. Resumption is off, because a resumed handshake is shorter than the one a new user waits for.
+    /// The provider is named here, so that no process-wide default is needed.
+    ///
+    /// # Errors
+    /// When `roots` is empty, or the client's key does not fit its certificate.
+    pub(super) fn with(
+        roots: Arc<RootCertStore>,
+        pinned: Arc<[CertificateDer<'static>]>,
+        skip: bool,
+        client: Option<Client>,
+        server_name: Option<ServerName<'static>>,
+    ) -> Result<Trust, Error> {
+        let provider = Arc::new(ring::default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
+            .build()
+            .map_err(|error| Error::Other(OtherError(Arc::new(error))))?;
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()?
+            .with_webpki_verifier(verifier.clone());
+        let mut config = match client {
+            Some(client) => builder.with_client_auth_cert(client.chain, client.key)?,
+            None => builder.with_no_client_auth(),
+        };
+        config.resumption = Resumption::disabled();
+        Ok(Trust { config, judge: Judge { verifier, provider, pinned, skip }, server_name })
+    }
+
+    /// Settings for one handshake: offers `alpn` (RFC 7301), and tells `seen` of the server's certificates, also when
+    /// they are refused, and when it asks for the client's.
+    pub(super) fn handshake(&self, alpn: &[&str], seen: Seen) -> Arc<ClientConfig> {
+        // Costs a few reference counts: certificates and keys are shared.
         let mut config = self.config.clone();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let witness = Witness { judge: self.verifier.clone(), shown };
-        config.dangerous().set_certificate_verifier(Arc::new(witness));
+        let keys = config.client_auth_cert_resolver.clone();
+        config.client_auth_cert_resolver = Arc::new(AskedForKey { keys, seen: seen.clone() });
+        config.dangerous().set_certificate_verifier(Arc::new(Witness { judge: self.judge.clone(), seen }));
         Arc::new(config)
+    }
+
+    /// Whether servers that ask for the client's certificate get one.
+    pub(super) fn has_client_certificate(&self) -> bool {
+        self.config.client_auth_cert_resolver.has_certs()
+    }
+
+    /// Whether certificates are verified.
+    pub(super) fn verifies(&self) -> bool {
+        !self.judge.skip
     }
 }
 
-/// What to do with a certificate that a server showed.
-pub type Shown = Box<dyn Fn(&CertificateDer<'_>) + Send + Sync>;
+/// What a server showed in a handshake.
+pub enum Shown<'a> {
+    /// Its certificates, and what came of them.
+    Certificates {
+        leaf: &'a CertificateDer<'a>,
+        /// The certificates behind the server's own, in its order.
+        chain: &'a [CertificateDer<'a>],
+        /// An OCSP response came with them.
+        stapled: bool,
+        verdict: Result<(), &'a Error>,
+    },
+    /// It wants the client's certificate.
+    ClientCertificateWanted,
+}
 
-/// Looks at the certificate and leaves every judgement to the real verifier.
+/// Who is told of it.
+pub type Seen = Arc<dyn Fn(Shown<'_>) + Send + Sync>;
+
+/// Looks at the certificates and leaves the judgement to the judge.
 struct Witness {
-    judge: Arc<WebPkiServerVerifier>,
-    shown: Shown,
+    judge: Judge,
+    seen: Seen,
 }
 
 impl fmt::Debug for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Witness").field("judge", &self.judge).finish_non_exhaustive()
+        f.debug_struct("Witness").field("skip", &self.judge.skip).finish_non_exhaustive()
+    }
+}
+
+impl Judge {
+    fn judge(
+        &self,
+        leaf: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        if self.skip {
+            return Ok(());
+        }
+        if self.pinned.iter().any(|pinned| pinned == leaf) {
+            return pinned_certificate::judge(leaf, name, now);
+        }
+        self.verifier.verify_server_cert(leaf, chain, name, ocsp, now).map(|_verified| ())
     }
 }
 
@@ -71,8 +150,10 @@ impl ServerCertVerifier for Witness {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        (self.shown)(leaf);
-        self.judge.verify_server_cert(leaf, chain, name, ocsp, now)
+        let verdict = self.judge.judge(leaf, chain, name, ocsp, now);
+        let shown = verdict.as_ref().copied();
+        (self.seen)(Shown::Certificates { leaf, chain, stapled: !ocsp.is_empty(), verdict: shown });
+        verdict.map(|()| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -81,7 +162,8 @@ impl ServerCertVerifier for Witness {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.judge.verify_tls12_signature(message, leaf, signature)
+        let algorithms = &self.judge.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, leaf, signature, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -90,10 +172,38 @@ impl ServerCertVerifier for Witness {
         leaf: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.judge.verify_tls13_signature(message, leaf, signature)
+        let algorithms = &self.judge.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, leaf, signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.judge.supported_verify_schemes()
+        self.judge.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Gives the client's certificate, if it has one, and notes that it was asked for.
+struct AskedForKey {
+    keys: Arc<dyn ResolvesClientCert>,
+    seen: Seen,
+}
+
+impl fmt::Debug for AskedForKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AskedForKey").finish_non_exhaustive()
+    }
+}
+
+impl ResolvesClientCert for AskedForKey {
+    fn resolve(&self, hints: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        (self.seen)(Shown::ClientCertificateWanted);
+        self.keys.resolve(hints, schemes)
+    }
+
+    fn only_raw_public_keys(&self) -> bool {
+        self.keys.only_raw_public_keys()
+    }
+
+    fn has_certs(&self) -> bool {
+        self.keys.has_certs()
     }
 }

@@ -78,6 +78,37 @@ async fn a_late_start_and_a_stepped_clock_are_flagged() {
     assert_eq!((sample.outcome, sample.flags), (Outcome::Ok, vec![Flag::LateStart, Flag::ClockStepped]));
 }
 
+/// A slot of a check whose name these servers shall resolve.
+fn named(scene: &Scene, resolver: std::net::SocketAddr) -> Due {
+    let due = scene.due(NOW);
+    let mut check = (*due.series.check).clone();
+    check.reach.resolvers = vec![resolver.to_string()];
+    let endpoint =
+        wire::assignment::Endpoint { url: "http://shop.test/".into(), ..due.series.endpoint.clone() };
+    let series = Series { probe: due.series.probe.clone(), endpoint, check: Arc::new(check) };
+    Due { series: Arc::new(series), ..due }
+}
+
+#[tokio::test]
+async fn trouble_of_our_own_resolver_is_flagged_and_a_name_that_is_gone_is_not() {
+    let mut scene = Scene::new().await;
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("loopback");
+    let resolver = socket.local_addr().expect("bound");
+    scene.runner.start(named(&scene, resolver));
+    let mut question = [0; 512];
+    let (length, from) = socket.recv_from(&mut question).await.expect("a question");
+    // The question turned into an answer: QR and RA are set, and the code is NXDOMAIN.
+    question[2] |= 0x80;
+    question[3] = 0x83;
+    socket.send_to(&question[..length], from).await.expect("sent");
+    let sample = scene.sample().await;
+    assert_eq!((sample.outcome, sample.flags), (Outcome::Fail(FailClass::Dns), vec![]));
+    drop(socket);
+    scene.runner.start(named(&scene, resolver));
+    let sample = scene.sample().await;
+    assert_eq!((sample.outcome, sample.flags), (Outcome::Fail(FailClass::Dns), vec![Flag::ResolverFailing]));
+}
+
 #[tokio::test]
 async fn a_stop_waits_for_runs() {
     let mut scene = Scene::new().await;

@@ -1,9 +1,11 @@
 //! No drift, no burst, no slot lost or told twice.
 
 use super::*;
-use crate::testing::{assignment, check};
+use crate::testing::{assignment, check, target};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+
+mod properties;
 
 const START: i64 = 1_795_000_000_000_000;
 

@@ -8,6 +8,8 @@ use tracing::error;
 
 const NAME: &str = "cursor";
 const VERSION: u32 = 1;
+/// The largest number that is believed: far above any clock, and far below where numbers end.
+const NEXT_MOST: i64 = 1 << 61;
 
 /// How far the spool is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +39,12 @@ impl Cursor {
             Ok(stored) if stored.version > VERSION => {
                 Err(SpoolError::Newer { path, version: stored.version, known: VERSION })
             }
-            Ok(stored) => Ok((Some(Self { next: stored.next, lost: stored.lost }), false)),
-            Err(error) => {
+            Ok(stored) if (0..=NEXT_MOST).contains(&stored.next) => {
+                Ok((Some(Self { next: stored.next, lost: stored.lost }), false))
+            }
+            read => {
+                let error = read.err().map(|error| error.to_string());
+                let error = error.unwrap_or_else(|| "its number is none that was ever given".to_owned());
                 error!(%error, file = %path.display(), "the spool's mark is damaged: sending everything again");
                 Ok((None, true))
             }

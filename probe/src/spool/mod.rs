@@ -19,6 +19,8 @@ mod shared;
 mod store;
 
 pub use error::SpoolError;
+#[cfg(feature = "fuzzing")]
+pub use segment::frame;
 pub use shared::{Gauges, SharedSpool};
 
 use crate::atomic_file;
@@ -71,6 +73,8 @@ impl Spool {
     pub fn open(folder: &Path, cap: u64, now: Micros) -> Result<Self, SpoolError> {
         fs::create_dir_all(folder).map_err(SpoolError::io("create the spool folder", folder))?;
         let lock = lock(folder)?;
+        // A clock before 1970 would make names that are not found again.
+        let now = now.0.max(0);
         let (cursor, mut damaged) = Cursor::load(folder)?;
         let mut segments = VecDeque::new();
         let firsts = segment::list(folder)?;
@@ -86,9 +90,9 @@ impl Spool {
         let known =
             segments.back().map(Segment::end).into_iter().chain(cursor.as_ref().map(|c| c.next)).max();
         let next = match known {
-            Some(known) if damaged => known.saturating_add(SKIP).max(now.0),
+            Some(known) if damaged => known.saturating_add(SKIP).max(now),
             Some(known) => known,
-            None => now.0,
+            None => now,
         };
         let cursor =
             cursor.unwrap_or_else(|| Cursor { next: segments.front().map_or(next, |s| s.first), lost: 0 });

@@ -28,6 +28,10 @@ pub const SPLIT: usize = MAX_BATCH_BYTES / 4;
 /// The largest body that is written, bytes; one sample alone must fit into a batch.
 pub const BODY_MOST: usize = MAX_BATCH_BYTES - 4096;
 
+/// The largest sequence that a file may begin with. Numbers are microseconds since the epoch plus a few, so whatever
+/// is larger (the year 148 000) is not ours; it would leave no room to count on.
+const FIRST_MOST: i64 = 1 << 62;
+
 /// Where a record is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -78,7 +82,7 @@ pub struct Segment {
 impl Segment {
     /// Begins a new file, also over one of the same name.
     pub fn create(folder: &Path, first: i64) -> Result<(Self, File), SpoolError> {
-        let path = folder.join(format!("{first:020}.seg"));
+        let path = folder.join(name(first));
         let begin = || {
             let mut file = File::create(&path)?;
             file.write_all(MAGIC)?;
@@ -93,7 +97,7 @@ impl Segment {
     /// Reads an existing file. The second value says that it was damaged: a torn tail is left out, a record with a
     /// wrong checksum keeps its place.
     pub fn scan(folder: &Path, first: i64) -> Result<(Self, bool), SpoolError> {
-        let path = folder.join(format!("{first:020}.seg"));
+        let path = folder.join(name(first));
         let bytes = fs::read(&path).map_err(SpoolError::io("read the spool", &path))?;
         let mut segment = Self { path, first, records: Vec::new(), size: bytes.len().min(HEADER) as u64 };
         let Some((header, mut rest)) = bytes.split_at_checked(HEADER).filter(|(h, _)| h.starts_with(MAGIC))
@@ -208,16 +212,23 @@ pub fn encode(report: Report, out: &mut Vec<u8>, records: &mut Vec<Record>) -> i
     report.sequence + 1
 }
 
-/// The first sequences of the files in a folder, in order.
+/// The name of the file that begins with a sequence.
+fn name(first: i64) -> String {
+    format!("{first:020}.seg")
+}
+
+/// The first sequences of the files in a folder, in order. Files with any other name are not ours and stay as they
+/// are, also where the name is a number.
 pub fn list(folder: &Path) -> Result<Vec<i64>, SpoolError> {
-    let number = |path: &Path| -> Option<i64> {
-        let named = path.extension().and_then(OsStr::to_str) == Some("seg");
-        path.file_stem()?.to_str()?.parse().ok().filter(|_| named)
+    let number = |found: &OsStr| -> Option<i64> {
+        let found = found.to_str()?;
+        let first: i64 = found.strip_suffix(".seg")?.parse().ok()?;
+        ((0..=FIRST_MOST).contains(&first) && name(first) == found).then_some(first)
     };
     let read = || {
         let mut firsts = Vec::new();
         for entry in fs::read_dir(folder)? {
-            firsts.extend(number(&entry?.path()));
+            firsts.extend(number(&entry?.file_name()));
         }
         Ok(firsts)
     };
@@ -227,7 +238,7 @@ pub fn list(folder: &Path) -> Result<Vec<i64>, SpoolError> {
 }
 
 /// Length and checksum of a body.
-fn frame(body: &[u8]) -> [u8; HEAD] {
+pub fn frame(body: &[u8]) -> [u8; HEAD] {
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes();
     let mut crc = crc32fast::Hasher::new();
     crc.update(&length);

@@ -18,6 +18,12 @@ fn open(folder: &TempDir) -> Spool {
     Spool::open(folder.path(), CAP, NOW).expect("the spool opens")
 }
 
+/// Opens it again after a stop.
+fn open_again(spool: Spool, folder: &TempDir) -> Spool {
+    drop(spool);
+    open(folder)
+}
+
 fn probe() -> ProbeId {
     "north-1".parse().expect("an id")
 }
@@ -237,6 +243,55 @@ fn a_damaged_mark_sends_again_what_is_there() {
     drop(spool);
     fs::write(folder.path().join("cursor"), "{").expect("written");
     assert_eq!(all(&mut open(&folder)), [(NOW.0, 0), (NOW.0 + 1, 1)]);
+}
+
+#[test]
+fn a_mark_with_an_impossible_number_sends_again_what_is_there() {
+    for next in [i64::MAX, i64::MIN, -1] {
+        let folder = folder();
+        let first = put(&mut open(&folder), 0);
+        fs::write(folder.path().join("cursor"), format!(r#"{{"version":1,"next":{next},"lost":3}}"#))
+            .expect("written");
+        let mut spool = open(&folder);
+        assert_eq!(all(&mut spool), [(first, 0)]);
+        let second = put(&mut spool, 1);
+        assert!(second > first);
+        assert_eq!(all(&mut open_again(spool, &folder)), [(first, 0), (second, 1)]);
+    }
+}
+
+#[test]
+fn files_with_other_names_are_left_alone() {
+    let folder = folder();
+    let first = put(&mut open(&folder), 0);
+    let names = [
+        "1.seg",
+        "-1.seg",
+        "+0000000000000000001.seg",
+        "-0000000000000000001.seg",
+        "09223372036854775807.seg",
+        "99999999999999999999.seg",
+        "note.seg",
+        "note.txt",
+    ];
+    for name in names {
+        fs::write(folder.path().join(name), "not a segment").expect("written");
+    }
+    let mut spool = open(&folder);
+    assert_eq!(all(&mut spool), [(first, 0)]);
+    put(&mut spool, 1);
+    assert_eq!(all(&mut open_again(spool, &folder)).len(), 2);
+    for name in names {
+        assert_eq!(fs::read(folder.path().join(name)).expect("still there"), b"not a segment", "{name}");
+    }
+}
+
+#[test]
+fn a_clock_before_1970_does_no_harm() {
+    let folder = folder();
+    let mut spool = Spool::open(folder.path(), CAP, Micros(-5)).expect("opens");
+    let first = put(&mut spool, 0);
+    assert_eq!(all(&mut open_again(spool, &folder)), [(first, 0)]);
 }
 
 #[derive(Debug, Clone)]

@@ -104,7 +104,8 @@ fn known(window: &MeshWindow, direction: Option<&Direction>) -> Cell {
     } else if window.method != MeshMethod::Stamp {
         format!("by {}", method(window.method))
     } else {
-        direction.map_or_else(String::new, |direction| format!("+{}", nanos(direction.pdv_p99_ns)))
+        let variation = direction.and_then(|direction| direction.variation);
+        variation.map_or_else(String::new, |variation| format!("+{}", nanos(variation.p99_ns)))
     };
     Cell::Known { rtt: nanos(rtt.p50_ns), note, level, title: title(window, direction) }
 }
@@ -123,16 +124,20 @@ fn title(window: &MeshWindow, direction: Option<&Direction>) -> String {
     let mut parts = vec![rtt];
     if let Some(direction) = direction {
         parts.push(format!(
-            "This way: {} of {} lost (95 %: {} to {}), {} overtaken, 99 % took up to {} longer than the quickest, \
-             jitter {} (RFC 3550).",
+            "This way: {} of {} lost (95 %: {} to {}), {} overtaken.",
             direction.loss.lost,
             direction.loss.of,
             format::percent(direction.loss.low),
             format::percent(direction.loss.high),
             direction.reordered,
-            nanos(direction.pdv_p99_ns),
-            nanos(direction.jitter_ns),
         ));
+        if let Some(variation) = direction.variation {
+            parts.push(format!(
+                "99 % took up to {} longer than the quickest, jitter {} (RFC 3550).",
+                nanos(variation.p99_ns),
+                nanos(variation.jitter_ns)
+            ));
+        }
         parts.push(match direction.one_way {
             Some(way) => {
                 format!("One way between {} and {}.", signed(way.lower_ns), signed(way.upper_ns))

@@ -303,8 +303,8 @@ async fn the_network_between_probes_is_shown_in_both_directions() {
         r#", "rtt": {"min_ns": 40000000, "p50_ns": 43120000, "p90_ns": 1, "p99_ns": 1, "max_ns": 90000000}"#;
     let way = |lost: u32, one_way: &str| {
         format!(
-            r#"{{"loss": {{"lost": {lost}, "of": 600, "low": 0.01, "high": 0.02}}, "pdv_p50_ns": 1, "pdv_p95_ns": 2,
-                "pdv_p99_ns": 1700000, "pdv_p999_ns": 4, "jitter_ns": 250000{one_way}}}"#
+            r#"{{"loss": {{"lost": {lost}, "of": 600, "low": 0.01, "high": 0.02}}, "variation": {{"p50_ns": 1, "p95_ns": 2,
+                "p99_ns": 1700000, "p999_ns": 4, "jitter_ns": 250000}}{one_way}}}"#
         )
     };
     let bound = r#", "one_way": {"lower_ns": -1000000, "estimate_ns": 20000000, "upper_ns": 41000000}"#;

@@ -31,7 +31,8 @@ pub struct MeshWindow {
     pub not_sent: u32,
     /// Packets answered in time.
     pub answered: u32,
-    /// Answers that came after `timeout_us`, by the time of their arrival. Their packets were counted as lost.
+    /// Answers that came after `timeout_us`. Their packets are counted as lost. Here and in the next counts, what
+    /// concerns a packet of a finished window is counted in the present one.
     #[serde(default)]
     pub late: u32,
     /// Answers beyond the first to the same packet.
@@ -47,6 +48,10 @@ pub struct MeshWindow {
     /// RFC 4656, section 4.1.2).
     #[serde(default)]
     pub invalid_stamps: u32,
+    /// Packets from the peer's address that were no answers to ours, or not authentic: a sign of different keys, or of
+    /// somebody who forges.
+    #[serde(default)]
+    pub rejected: u32,
     /// Packets that were not answered in time, wherever that was.
     pub loss: Loss,
     /// Round trip without the time at the reflector; absent when nothing was answered.
@@ -113,18 +118,26 @@ pub struct Direction {
     /// Packets that overtook others on this way.
     #[serde(default)]
     pub reordered: u32,
-    /// How much longer packets took than the quickest of the window (PDV, RFC 5481), median, nanoseconds.
-    /// Exact but for the drift of the clocks in a window: 0.9 ms in a minute at 15 ppm.
-    pub pdv_p50_ns: u64,
-    pub pdv_p95_ns: u64,
-    pub pdv_p99_ns: u64,
-    /// The 99.9th percentile: the usual single value of RFC 5481, section 6.5.
-    pub pdv_p999_ns: u64,
-    /// The interarrival jitter of RFC 3550, section 6.4.1, at the end of the window, nanoseconds.
-    pub jitter_ns: u64,
+    /// How evenly they arrived; absent when nothing was answered.
+    #[serde(default)]
+    pub variation: Option<Variation>,
     /// How long packets took, absent when the clocks contradict each other or nothing bounds them.
     #[serde(default)]
     pub one_way: Option<OneWay>,
+}
+
+/// How evenly the packets of one direction arrived. Exact but for the drift of the clocks in a window: 0.9 ms in a
+/// minute at 15 ppm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variation {
+    /// How much longer packets took than the quickest of the window (PDV, RFC 5481), median, nanoseconds.
+    pub p50_ns: u64,
+    pub p95_ns: u64,
+    pub p99_ns: u64,
+    /// The 99.9th percentile: the usual single value of RFC 5481, section 6.5.
+    pub p999_ns: u64,
+    /// The interarrival jitter of RFC 3550, section 6.4.1, at the end of the window, nanoseconds.
+    pub jitter_ns: u64,
 }
 
 /// The median one-way delay of a window, nanoseconds: the truth is from `lower` to `upper`.

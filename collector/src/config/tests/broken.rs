@@ -116,7 +116,7 @@ fn mistakes_in_checks() {
             "checks.c: needs `http`, `tcp`, `tls`, `dns`, `icmp`, `grpc`, `websocket` or `journey`",
         ),
         ("{service: shop, tcp: {}, http: {}}", "`http` and `tcp` exclude each other"),
-        ("{service: shop, tcp: {port: 1}}", "unknown key `port`; known here: send, expect"),
+        ("{service: shop, tcp: {ports: 1}}", "unknown key `ports`; did you mean `port`?"),
         ("{tcp: {}}", "checks.c: `service` is missing"),
         ("{service: shop, tcp: {}, to: [c]}", "there is no region of the service `c`"),
         ("{service: shop, tcp: {}, to: [a, public]}", "`public` stands alone"),

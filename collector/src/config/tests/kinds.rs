@@ -1,8 +1,12 @@
 //! The kinds of checks: what a right one means to a probe, and what is said of a wrong one.
 
 use super::{bad, good, with_checks};
+use crate::config::assignment;
 use std::collections::BTreeMap;
-use wire::assignment::{CheckKind, Dns, Grpc, Icmp, RecordType, Tcp, Tls, WebSocket};
+use wire::assignment::{
+    CheckKind, ClientCertificate, Dns, Grpc, Icmp, RecordType, StartTls, Tcp, Tls, TlsOptions, TlsVersion,
+    WebSocket,
+};
 
 /// The kind that a probe gets for these fields of a check.
 fn kind(fields: &str) -> CheckKind {
@@ -28,12 +32,17 @@ fn tcp() {
     for bare in ["tcp: ", "tcp: {}"] {
         assert_eq!(kind(bare), CheckKind::Tcp(Tcp::default()));
     }
-    let talk = Tcp { send: some("PING\r\n"), expect: some("PONG") };
+    let talk = Tcp { send: some("PING\r\n"), expect: some("PONG"), starttls: None };
     assert_eq!(kind(r#"tcp: {send: "PING\r\n", expect: PONG}"#), CheckKind::Tcp(talk));
     let long = format!("tcp: {{send: {}}}", "x".repeat(4097));
     refused(&[
         ("tcp: {sent: x}", ".tcp: unknown key `sent`; did you mean `send`?"),
-        ("tcp: {port: 1}", ".tcp: unknown key `port`; known here: send, expect"),
+        ("tcp: {port: 0}", ".tcp.port: expected a whole number from 1 to 65535, found 0"),
+        (
+            "tcp: {starttls: smpt}",
+            ".tcp.starttls: expected `smtp`, `imap`, `pop3`, `ftp`, `ldap` or `postgres`",
+        ),
+        ("tcp: {tls: {skip_verify: true}}", ".tcp.tls: the connection stays in clear: add `starttls`"),
         ("tcp: {expect: ''}", ".tcp.expect: expected a text that is not empty"),
         ("tcp: {expect: 220}", ".tcp.expect: expected a text (put it in quotes), found 220"),
         ("tcp: yes", ".tcp: expected a mapping, found \"yes\""),
@@ -44,7 +53,8 @@ fn tcp() {
 #[test]
 fn tls() {
     assert_eq!(kind("tls: "), CheckKind::Tls(Tls::default()));
-    let asked = Tls { server_name: some("shop.example.com"), valid_for_s: Some(14 * 86_400) };
+    let asked =
+        Tls { server_name: some("shop.example.com"), valid_for_s: Some(14 * 86_400), ..Tls::default() };
     assert_eq!(kind("tls: {server_name: shop.example.com, valid_for: 14d}"), CheckKind::Tls(asked));
     let bounds =
         |valid_for| match kind(&format!("tls: {{server_name: '2001:DB8::1', valid_for: {valid_for}}}")) {
@@ -297,5 +307,67 @@ fn secrets_of_the_probes_are_named_in_any_text() {
             ".journey.steps[0].capture.secret: is built in",
         ),
         (&long, ".http.headers.x: a secret is written as secret.NAME"),
+    ]);
+}
+
+/// The TLS options that a probe gets for these fields of a check, and the address it measures.
+fn reach(fields: &str) -> (TlsOptions, String) {
+    let config = good(&with_checks(&format!("  c: {{service: shop, to: a, {fields}}}\n")));
+    let assigned = assignment(&config, 1, &"p".parse().expect("an id")).expect("it is configured");
+    (assigned.checks[0].reach.tls.clone(), assigned.checks[0].endpoints[0].url.clone())
+}
+
+#[test]
+fn tls_options_stand_in_every_kind_that_speaks_tls() {
+    let options = "server_name: shop.test, least_version: '1.3', client: {certificate: c-1, key: k_1}";
+    let wanted = TlsOptions {
+        server_name: some("shop.test"),
+        client: Some(ClientCertificate { certificate: "c-1".into(), key: "k_1".into() }),
+        least_version: Some(TlsVersion::V1_3),
+        ..TlsOptions::default()
+    };
+    for kind in [
+        format!("http: {{tls: {{{options}}}}}"),
+        format!("grpc: {{tls: {{{options}}}}}"),
+        format!("websocket: {{tls: {{{options}}}}}"),
+        format!("tcp: {{starttls: imap, tls: {{{options}}}}}"),
+        format!("journey: {{tls: {{{options}}}, steps: [{{name: x, get: /}}]}}"),
+    ] {
+        assert_eq!(reach(&kind).0, wanted, "{kind}");
+    }
+    let (options, url) = reach("tls: {skip_verify: true, port: 465, server_name: x.test}");
+    assert_eq!((options.skip_verify, options.server_name, url.as_str()), (true, None, "http://a:465"));
+    assert_eq!(reach("tcp: {port: 25, starttls: smtp}").1, "tcp://a:25");
+    assert_eq!(reach("grpc: {port: 50051}").1, "http://a:50051");
+    assert_eq!(reach("tls: {ca: '{{ secret.shop-ca }}'}").0.ca, some("{{ secret.shop-ca }}"));
+    let pem = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+    assert_eq!(reach(&format!("tls: {{ca: {pem:?}}}")).0.ca, some(pem));
+    match kind("tls: {cipher: TLS_AES_128_GCM_SHA256, stapled: true, starttls: postgres}") {
+        CheckKind::Tls(tls) => {
+            assert_eq!(tls.ciphers, ["TLS_AES_128_GCM_SHA256"]);
+            assert_eq!((tls.stapled, tls.starttls), (true, Some(StartTls::Postgres)));
+        }
+        other => panic!("{other:?}"),
+    }
+    refused(&[
+        ("http: {tls: {ca: /etc/ca.pem}}", ".http.tls.ca: expected certificates in PEM"),
+        (
+            "tls: {ca: '-----BEGIN CERTIFICATE----- x -----END CERTIFICATE-----'}",
+            ".tls.ca: expected certificates",
+        ),
+        ("tls: {ca: '-----BEGIN PRIVATE KEY-----'}", ".tls.ca: holds a private key"),
+        (
+            "tls: {ca: '{{ secret.a }}', skip_verify: true}",
+            ".tls.ca: with `skip_verify: true` nobody is asked",
+        ),
+        ("tls: {least_version: 1.3}", ".tls.least_version: expected `1.2` or `1.3`, found 1.3"),
+        ("tls: {client: {certificate: a}}", ".tls.client: `key` is missing, for example"),
+        (
+            "tls: {client: {certificate: a, key: '-----BEGIN'}}",
+            ".tls.client.key: expected the name of a secret",
+        ),
+        ("tls: {cipher: TLS_RSA_WITH_NULL_MD5}", ".tls.cipher: expected `TLS_AES_256_GCM_SHA384`"),
+        ("tls: {skip_verify: no}", ".tls.skip_verify: expected `true` or `false`, found \"no\""),
+        ("websocket: {tls: {skip_verfy: true}}", ".websocket.tls: unknown key `skip_verfy`; did you mean"),
     ]);
 }

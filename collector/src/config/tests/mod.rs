@@ -6,6 +6,7 @@ mod broken;
 mod examples;
 mod kinds;
 mod mesh;
+mod reach;
 mod robust;
 mod warned;
 

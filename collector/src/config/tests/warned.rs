@@ -31,7 +31,8 @@ fn kinds_that_will_disappoint_are_warned_of() {
     let document = with_checks(
         "  d: {service: shop, dns: {name: a, server: b}}\n  e: {service: shop, dns: {name: a, server: b}, to: a}\n  \
          f: {service: shop, dns: {name: a}}\n  i: {service: shop, icmp: {max_loss: 100%}}\n  t: {service: shop, tls: }\n  \
-         w: {service: shop, websocket: {headers: {Cookie: x}}}\n  u: {service: shop, tls: , to: a}\n",
+         w: {service: shop, websocket: {headers: {Cookie: x}}}\n  u: {service: shop, tls: , to: a}\n  \
+         v: {service: shop, http: {tls: {skip_verify: true}, headers: {Authorization: '{{ secret.a }}'}}}\n",
     );
     let found = warnings(&good(&document.replace("b: http://b", "b: 'http://b:8080'")));
     let checks: Vec<_> = found.iter().filter(|warning| warning.starts_with("checks.")).collect();
@@ -39,6 +40,7 @@ fn kinds_that_will_disappoint_are_warned_of() {
         "checks.d: asks the same `server` for every region",
         "checks.i: with `max_loss: 100%`",
         "checks.t: speaks TLS to a port of plain HTTP",
+        "checks.v: with `skip_verify: true`",
         "checks.w: a header that usually holds a secret",
     ];
     assert_eq!(checks.len(), expected.len(), "{checks:#?}");

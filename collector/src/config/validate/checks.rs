@@ -1,6 +1,6 @@
 //! `checks`: what is measured, from where, to where, how often.
 
-use super::{Entries, kind, probes, services};
+use super::{Entries, kind, probes, reach, services};
 use crate::config::{
     duration,
     model::{Check, Impact, Region},
@@ -12,7 +12,7 @@ use std::{
 };
 use wire::{
     CheckId, ProbeId, RegionId, ServiceId,
-    assignment::{PUBLIC, Target},
+    assignment::{Family, PUBLIC, Reach, Target},
 };
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
@@ -41,13 +41,49 @@ pub fn read(section: Option<&At<'_>>, context: &Context<'_>) -> Entries<CheckId,
             .problem_with_key("there are checks, but no probe that could run them; add one under `probes`");
     }
     let vantages = vantages(context);
-    entries
-        .into_iter()
-        .map(|(id, at)| {
-            let check = check(&at, context, &vantages);
-            (id, check)
-        })
-        .collect()
+    let named: BTreeSet<CheckId> = entries.iter().map(|(id, _)| id.clone()).collect();
+    let mut checks = Entries::new();
+    for (id, at) in entries {
+        match check(&at, context, &vantages) {
+            Some((check, families)) if families.len() > 1 => {
+                for family in families {
+                    if let Some(id) = of_family(&id, family, &at, &named) {
+                        let reach = Reach { family, ..check.reach.clone() };
+                        checks.insert(id, Some(Check { reach, ..check.clone() }));
+                    } else {
+                        checks.insert(id.clone(), None);
+                    }
+                }
+            }
+            Some((check, families)) => {
+                let family = families.first().copied().unwrap_or_default();
+                let reach = Reach { family, ..check.reach };
+                checks.insert(id, Some(Check { reach, ..check }));
+            }
+            None => drop(checks.insert(id, None)),
+        }
+    }
+    checks
+}
+
+/// The id of a check for one of its two families. Each family is a check of its own, because a name that works with
+/// one says nothing of the other.
+fn of_family(id: &CheckId, family: Family, at: &At<'_>, named: &BTreeSet<CheckId>) -> Option<CheckId> {
+    let suffix = if family == Family::V6 { "v6" } else { "v4" };
+    let text = format!("{id}-{suffix}");
+    let Ok(of_family) = text.parse::<CheckId>() else {
+        at.problem_with_key(format!(
+            "measuring both families makes a check `{text}`, whose id is too long; shorten this one"
+        ));
+        return None;
+    };
+    if named.contains(&of_family) {
+        at.problem_with_key(format!(
+            "measuring both families makes a check `{text}`, and there is one of that name; rename one of them"
+        ));
+        return None;
+    }
+    Some(of_family)
 }
 
 fn vantages(context: &Context<'_>) -> Vantages {
@@ -61,10 +97,11 @@ fn vantages(context: &Context<'_>) -> Vantages {
     vantages
 }
 
-fn check(at: &At<'_>, context: &Context<'_>, vantages: &Vantages) -> Option<Check> {
+fn check(at: &At<'_>, context: &Context<'_>, vantages: &Vantages) -> Option<(Check, Vec<Family>)> {
     let mut known = vec!["service"];
     known.extend(kind::KINDS);
     known.extend(["from", "to", "interval", "timeout", "slower_than", "impact"]);
+    known.extend(reach::KEYS);
     let fields = at.fields(&known)?;
     let service = fields.need("service", "shop").and_then(|at| at.reference("service", context.services));
     let known = service.map(|(_, known)| known);
@@ -74,20 +111,27 @@ fn check(at: &At<'_>, context: &Context<'_>, vantages: &Vantages) -> Option<Chec
     let timeout =
         fields.or("timeout", default, |at| at.duration(Duration::from_millis(10)..=LONGEST_TIMEOUT));
     let budget = fields.maybe("slower_than", |at| budget(at, timeout));
-    let kind = kind::read(&fields, known.and_then(|known| known.regions.as_ref()), timeout);
+    let measure = kind::read(&fields, known.and_then(|known| known.regions.as_ref()), timeout);
     let from = from(fields.get("from"), context, vantages);
     let to = to(fields.get("to"), known);
     let impact = impact(&fields);
-    Some(Check {
+    let kind = measure.as_ref().map(|measure| &measure.kind);
+    let reach = reach::read(&fields, kind, to.as_deref(), known)?;
+    let kind::Measure { kind, tls, port } = measure?;
+    let check = Check {
         service: service?.0.clone(),
-        kind: kind?,
+        kind,
+        tls,
+        port,
         from: from?,
         to: to?,
         interval: interval?,
         timeout: timeout?,
         budget: budget?,
         impact: impact?,
-    })
+        reach: reach.reach,
+    };
+    Some((check, reach.families))
 }
 
 fn budget(at: &At<'_>, timeout: Option<Duration>) -> Option<Duration> {

@@ -1,6 +1,7 @@
 //! `journey`: several requests in order, sharing cookies and captured values.
 
 use super::{
+    kind::tls_options,
     request,
     template::{self, Scope},
 };
@@ -11,7 +12,7 @@ use std::{
 };
 use wire::{
     RegionId,
-    assignment::{Capture, Expect, Journey, Place, Request, Step},
+    assignment::{Capture, Expect, Journey, Place, Request, Step, TlsOptions},
 };
 
 /// The most steps of a journey.
@@ -21,8 +22,13 @@ const MOST_STEPS: usize = 50;
 const VERBS: [&str; 8] = ["get", "post", "put", "patch", "delete", "head", "options", "request"];
 
 /// Reads a journey. `regions` are the service's, when they could be read; `timeout` is the check's.
-pub fn read(at: &At<'_>, regions: Option<&BTreeSet<RegionId>>, timeout: Option<Duration>) -> Option<Journey> {
-    let fields = at.fields(&["steps"])?;
+pub fn read(
+    at: &At<'_>,
+    regions: Option<&BTreeSet<RegionId>>,
+    timeout: Option<Duration>,
+) -> Option<(Journey, TlsOptions)> {
+    let fields = at.fields(&["steps", "tls"])?;
+    let tls = tls_options::of(&fields);
     let at = fields.need("steps", "[{ name: browse, get: /products }]")?;
     let items = at.list()?;
     if items.is_empty() || items.len() > MOST_STEPS {
@@ -33,7 +39,7 @@ pub fn read(at: &At<'_>, regions: Option<&BTreeSet<RegionId>>, timeout: Option<D
     // All steps are read before the first wrong one ends the journey.
     let steps: Vec<Option<Step>> =
         items.iter().map(|item| step(item, &mut names, &mut captured, regions, timeout)).collect();
-    Some(Journey { steps: steps.into_iter().collect::<Option<_>>()? })
+    Some((Journey { steps: steps.into_iter().collect::<Option<_>>()? }, tls?))
 }
 
 fn step(

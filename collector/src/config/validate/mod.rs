@@ -7,6 +7,7 @@ mod journey;
 mod kind;
 mod mesh;
 mod probes;
+mod reach;
 mod receivers;
 mod regions;
 mod request;

@@ -1,13 +1,16 @@
 //! One HTTP request and what its answer must look like.
 
-use super::template::{self, Scope};
+use super::{
+    kind::tls_options,
+    template::{self, Scope},
+};
 use crate::config::{
     node::Value,
     read::{At, Fields},
 };
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
-use wire::assignment::{Expect, Request};
+use wire::assignment::{Expect, Request, TlsOptions};
 
 /// The methods a check may use.
 const METHODS: [(&str, &str); 7] = [
@@ -29,21 +32,23 @@ const LONGEST_VALUE: usize = 8 << 10;
 const LONGEST_PATH: usize = 4 << 10;
 
 /// Reads the mapping of an `http` check.
-pub fn http(at: &At<'_>) -> Option<Request> {
+pub fn http(at: &At<'_>) -> Option<(Request, TlsOptions)> {
     if at.is_null() {
-        return Some(Request {
+        let request = Request {
             method: "GET".to_owned(),
             path: "/".to_owned(),
             headers: BTreeMap::new(),
             body: None,
             expect: Expect::default(),
-        });
+        };
+        return Some((request, TlsOptions::default()));
     }
-    let fields = at.fields(&["method", "path", "headers", "body", "json", "expect"])?;
+    let fields = at.fields(&["method", "path", "headers", "body", "json", "expect", "tls"])?;
     let request = long(&fields, Scope::Literal);
     let method = request.as_ref().map(|request| request.method.as_str());
     let expect = fields.or("expect", Expect::default(), |at| expect(at, Scope::Literal, method));
-    Some(Request { expect: expect?, ..request? })
+    let tls = tls_options::of(&fields);
+    Some((Request { expect: expect?, ..request? }, tls?))
 }
 
 /// A request with `method` and `path` among its fields; its expectations are read apart.

@@ -94,8 +94,7 @@ async fn find(dns: &Dns, way: &Way<'_>, recorder: &Recorder) -> Result<(Name, Ve
     let resolver = way.net.resolver();
     let failed = |failure: Failure| {
         recorder.note(|record| record.resolver = failure.trouble);
-        let class = if failure.unaskable { FailClass::Request } else { FailClass::Dns };
-        Fault::new(class, failure.summary)
+        Fault::new(FailClass::Dns, failure.summary)
     };
     let mut ours = way.servers()?;
     if ours.is_empty() {

@@ -6,6 +6,8 @@
 
 mod ask;
 pub(super) mod authority;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod judge;
 
 use super::{
@@ -84,7 +86,7 @@ fn lookup(server: SocketAddr, answer: &Message) -> Lookup {
 }
 
 /// Where to ask: the server that is named, or the endpoint's host at the port of name servers.
-fn server(dns: &Dns, url: &str) -> Result<Destination, Fault> {
+pub(super) fn server(dns: &Dns, url: &str) -> Result<Destination, Fault> {
     let Some(server) = &dns.server else {
         return Ok(Destination { port: PORT, ..Destination::or_port(&tcp::parse(url)?, PORT)? });
     };

@@ -3,6 +3,8 @@
 //! `http://` means HTTP/2 with prior knowledge (RFC 9113, 3.3), `https://` means TLS with ALPN `h2`. Phases are those
 //! of an HTTP request. The endpoint's path is not used: gRPC has paths of its own.
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod health;
 
 use super::{

@@ -4,6 +4,8 @@
 //! the median round trip, as the phase `wait` and as the total. Where nothing came back it is the time waited. The
 //! lookup of a name is not part of it. Times are taken in this program, not by the system's packet stamps.
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod packet;
 mod socket;
 

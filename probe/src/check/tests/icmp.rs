@@ -50,3 +50,18 @@ async fn denied_addresses_are_not_asked() {
     failed(&ping("icmp://[::ffff:169.254.169.254]", 1).await, FailClass::Request, "denied");
     failed(&ping("127.0.0.1", 1).await, FailClass::Request, "not a URL");
 }
+
+#[tokio::test]
+async fn overrides_and_families_count_here_as_well() {
+    let icmp = Icmp { packets: 1, spacing_us: 1_000, max_loss_percent: 0 };
+    let mut check = AssignedCheck { timeout_us: 300_000, ..check(CheckKind::Icmp(icmp)) };
+    let pinned = net(&["shop.test:443=127.0.0.1:8443"]);
+    let found = run(&check, &here("https://shop.test"), &pinned, &TRACE).await;
+    if !forbidden(&found) {
+        assert_eq!((found.outcome, found.address.as_deref()), (Outcome::Ok, Some("127.0.0.1")), "{found:?}");
+        assert_eq!(found.phases.dns, None);
+    }
+    check.reach.family = wire::assignment::Family::V6;
+    let found = run(&check, &here("https://shop.test"), &pinned, &TRACE).await;
+    failed(&found, FailClass::Request, "127.0.0.1 is an IPv4 address, and the check asks for IPv6");
+}

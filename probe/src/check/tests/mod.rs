@@ -1,15 +1,22 @@
 //! Checks against real sockets on the loopback interface.
 
+mod addresses;
+mod authority;
 mod dns;
 mod grpc;
 mod hostile;
 mod http;
 mod icmp;
 mod journeys;
+mod names;
+mod redirects;
+mod resolve;
+mod reuse;
 mod secrets;
 mod tcp;
 mod tls;
 mod tls_check;
+mod tls_matrix;
 mod websocket;
 
 use super::{Measured, Trace, run};
@@ -168,7 +175,14 @@ fn sound(check: &AssignedCheck, found: &Measured) {
     assert_eq!(found.evidence.is_some(), found.slow || found.outcome != Outcome::Ok, "{found:?}");
     assert!(found.total_us < check.timeout_us + SECOND, "{found:?}");
     if found.steps.is_empty() && found.phases.sum() > 0 {
-        assert_eq!(found.phases.sum(), found.total_us, "phases tile the total: {found:?}");
+        let hops: u32 = found.hops.iter().map(|hop| hop.phases.sum()).sum();
+        assert_eq!(hops + found.phases.sum(), found.total_us, "phases tile the total: {found:?}");
+    }
+    for hop in &found.hops {
+        assert_eq!(hop.phases.sum(), hop.total_us, "{hop:?}");
+    }
+    for address in found.addresses.iter().filter(|address| address.phases.sum() > 0) {
+        assert_eq!(address.phases.sum(), address.total_us, "{address:?}");
     }
     for step in &found.steps {
         assert!(step.phases.sum() <= step.total_us, "{step:?}");

@@ -85,7 +85,11 @@ async fn other_kinds_use_secrets_too() {
         let _client_may_be_gone = stream.write_all(format!("you said {request}").as_bytes()).await;
     })
     .await;
-    let tcp = Tcp { send: Some("AUTH {{ secret.word }}\r\n\r\n".into()), expect: Some("+OK".into()) };
+    let tcp = Tcp {
+        send: Some("AUTH {{ secret.word }}\r\n\r\n".into()),
+        expect: Some("+OK".into()),
+        starttls: None,
+    };
     let found = ask(CheckKind::Tcp(tcp), format!("tcp://{}", server.address), &net).await;
     failed(&found, FailClass::Assertion, "it said \"you said AUTH [redacted]");
     clean(&found);

@@ -18,7 +18,7 @@ where
 }
 
 fn tcp(send: Option<&str>, expect: Option<&str>) -> AssignedCheck {
-    let tcp = Tcp { send: send.map(str::to_owned), expect: expect.map(str::to_owned) };
+    let tcp = Tcp { send: send.map(str::to_owned), expect: expect.map(str::to_owned), starttls: None };
     AssignedCheck { timeout_us: 300_000, ..check(CheckKind::Tcp(tcp)) }
 }
 

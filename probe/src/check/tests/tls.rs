@@ -105,7 +105,7 @@ async fn certificates_are_checked_and_explained() {
     let (port, certificate) = serve(&["http/1.1"]).await;
     let url = format!("https://localhost:{port}");
     let found = ask(get("/"), url.clone(), &net(&[])).await;
-    failed(&found, FailClass::Tls, "not trusted (unknown issuer)");
+    failed(&found, FailClass::Tls, "the certificate is self-signed");
     assert!(found.certificate_expires.is_some());
     assert!(found.phases.tls.is_some() && found.phases.send.is_none());
 

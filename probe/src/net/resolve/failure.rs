@@ -29,15 +29,13 @@ pub(crate) struct Failure {
     pub(crate) trouble: Trouble,
     /// The name exists and has no address of the family.
     pub(super) empty: bool,
-    /// The name cannot be asked for.
-    pub(crate) unaskable: bool,
     /// What a server knew.
     pub(crate) lookup: Option<Lookup>,
 }
 
 impl Failure {
     fn new(summary: String, trouble: Trouble, lookup: Option<Lookup>) -> Failure {
-        Failure { summary, trouble, empty: false, unaskable: false, lookup }
+        Failure { summary, trouble, empty: false, lookup }
     }
 
     pub(super) fn nonexistent(name: &str, lookup: Lookup) -> Failure {
@@ -62,8 +60,7 @@ impl Failure {
     }
 
     pub(super) fn unaskable(name: &str, why: &str) -> Failure {
-        let summary = format!("{name} cannot be asked for: {why}");
-        Failure { unaskable: true, ..Failure::new(summary, Trouble::None, None) }
+        Failure::new(format!("{name} did not resolve: it cannot be asked for: {why}"), Trouble::None, None)
     }
 
     pub(super) fn no_servers(name: &str) -> Failure {

@@ -35,7 +35,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    fn parse(resolv: &str, hosts: &str) -> Names {
+    fn parse(resolv: &str, hosts: &str, port: u16) -> Names {
         let mut names = Names { servers: Vec::new(), search: Vec::new(), ndots: 1, hosts: HashMap::new() };
         for line in resolv.lines() {
             let line = line.split(['#', ';']).next().unwrap_or_default();
@@ -44,7 +44,7 @@ impl Names {
                 Some("nameserver") if names.servers.len() < SERVERS_MOST => {
                     // An address with a zone (`fe80::1%eth0`) is not understood and left out.
                     let address = words.next().and_then(|word| word.parse::<IpAddr>().ok());
-                    names.servers.extend(address.map(|ip| SocketAddr::new(ip, PORT)));
+                    names.servers.extend(address.map(|ip| SocketAddr::new(ip, port)));
                 }
                 Some("search" | "domain") => {
                     let domains = words.map(|word| word.trim_matches('.').to_ascii_lowercase());
@@ -119,17 +119,19 @@ pub(crate) struct System {
     resolv: PathBuf,
     hosts: PathBuf,
     every: Duration,
+    /// Where name servers listen.
+    port: u16,
     seen: Mutex<Option<Seen>>,
 }
 
 impl System {
     /// This machine's.
     pub(crate) fn of_this_machine() -> System {
-        System::at("/etc/resolv.conf".into(), "/etc/hosts".into(), LOOK_EVERY)
+        System::at("/etc/resolv.conf".into(), "/etc/hosts".into(), LOOK_EVERY, PORT)
     }
 
-    pub(crate) fn at(resolv: PathBuf, hosts: PathBuf, every: Duration) -> System {
-        System { resolv, hosts, every, seen: Mutex::new(None) }
+    pub(crate) fn at(resolv: PathBuf, hosts: PathBuf, every: Duration, port: u16) -> System {
+        System { resolv, hosts, every, port, seen: Mutex::new(None) }
     }
 
     /// What the files say now. A file that is not there says nothing.
@@ -141,7 +143,7 @@ impl System {
         let stamps = [stamp(&self.resolv), stamp(&self.hosts)];
         let names = match seen.as_ref().filter(|seen| seen.stamps == stamps) {
             Some(seen) => seen.names.clone(),
-            None => Arc::new(Names::parse(&text(&self.resolv), &text(&self.hosts))),
+            None => Arc::new(Names::parse(&text(&self.resolv), &text(&self.hosts), self.port)),
         };
         *seen = Some(Seen { looked: Instant::now(), stamps, names: names.clone() });
         names
@@ -169,6 +171,7 @@ mod tests {
             "# a\nnameserver 10.0.0.1 # b\nnameserver fe80::1%eth0\nnameserver ::1\nnameserver\nnameserver x\n\
              domain old.test\nsearch Corp.Test. b.test\noptions rotate ndots:2 timeout:1\n;search no\nnonsense",
             "127.0.0.1 localhost\n10.0.0.9\tShop.Test shop # x\n::9 shop.test\nx y\n10.0.0.9 shop.test\n",
+            PORT,
         );
         assert_eq!(names.servers, ["10.0.0.1:53", "[::1]:53"].map(|text| text.parse().expect("an address")));
         assert_eq!((names.search.join(" ").as_str(), names.ndots), ("corp.test b.test", 2));
@@ -177,13 +180,13 @@ mod tests {
         assert_eq!(names.hosts("other.test"), Vec::<IpAddr>::new());
         assert_eq!(names.hosts("localhost"), [ip("127.0.0.1")]);
         assert_eq!(names.hosts("a.localhost"), [ip("127.0.0.1"), ip("::1")]);
-        let many = Names::parse(&"nameserver 10.0.0.1\n".repeat(9), "");
+        let many = Names::parse(&"nameserver 10.0.0.1\n".repeat(9), "", PORT);
         assert_eq!(many.servers.len(), SERVERS_MOST);
     }
 
     #[test]
     fn short_names_are_completed_first_and_long_ones_last() {
-        let names = Names::parse("search a.test b.test\noptions ndots:2", "");
+        let names = Names::parse("search a.test b.test\noptions ndots:2", "", PORT);
         for (name, tried) in [
             ("x.y.z", "x.y.z. x.y.z.a.test. x.y.z.b.test."),
             ("x.y", "x.y.a.test. x.y.b.test. x.y."),
@@ -191,14 +194,14 @@ mod tests {
         ] {
             assert_eq!(names.candidates(name).join(" "), tried);
         }
-        assert_eq!(Names::parse("", "").candidates("x"), ["x."]);
+        assert_eq!(Names::parse("", "", PORT).candidates("x"), ["x."]);
     }
 
     #[test]
     fn a_file_that_changed_is_read_again() {
         let folder = tempfile::tempdir().expect("a folder");
         let (resolv, hosts) = (folder.path().join("resolv.conf"), folder.path().join("hosts"));
-        let system = System::at(resolv.clone(), hosts, Duration::ZERO);
+        let system = System::at(resolv.clone(), hosts, Duration::ZERO, PORT);
         assert!(system.names().servers.is_empty());
         fs::write(&resolv, "nameserver 10.0.0.1").expect("written");
         let first = system.names();

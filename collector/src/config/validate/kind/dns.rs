@@ -1,9 +1,16 @@
 //! `dns`: one question to one server, and what it must answer.
 
-use super::message;
-use crate::config::{node::Value, read::At, validate::host};
-use std::net::{Ipv4Addr, Ipv6Addr};
-use wire::assignment::{Dns, RecordType};
+use super::{boolean, message};
+use crate::config::{
+    node::Value,
+    read::{At, Fields},
+    validate::host,
+};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
+use wire::assignment::{Dns, RecordType, Ttl};
 
 /// The port of DNS servers.
 const PORT: u16 = 53;
@@ -21,6 +28,9 @@ const RECORDS: [(&str, RecordType); 7] = [
     ("TXT", RecordType::Txt),
 ];
 
+/// The longest time to live that can be expected; servers cut longer ones.
+const LONGEST_TTL: Duration = Duration::from_secs(7 * 86_400);
+
 /// The response code of an answer that holds what was asked for.
 const FOUND: &str = "NOERROR";
 
@@ -36,7 +46,8 @@ const RCODES: [(&str, &str); 6] = [
 
 /// Reads the mapping of a `dns` check.
 pub fn read(at: &At<'_>) -> Option<Dns> {
-    let fields = at.fields(&["name", "record", "server", "tcp", "rcode", "answers", "authentic"])?;
+    let fields =
+        at.fields(&["name", "record", "server", "servers", "tcp", "rcode", "answers", "authentic", "ttl"])?;
     let name = fields.need("name", "www.example.com").and_then(host::name);
     let record = fields.or("record", RecordType::A, |at| at.word_in_any_case(&RECORDS));
     let server = fields.maybe("server", |at| host::server(at, PORT));
@@ -47,6 +58,11 @@ pub fn read(at: &At<'_>) -> Option<Dns> {
         at.problem_with_key(format!("an answer with {rcode} holds no records; remove `answers` or `rcode`"));
     }
     let authentic = fields.or("authentic", false, boolean);
+    let authoritative = fields.or("servers", false, |at| at.word(&[("authoritative", true)]));
+    let ttl = fields.maybe("ttl", ttl);
+    if authoritative == Some(true) {
+        apart(&fields, rcode)?;
+    }
     Some(Dns {
         name: name?,
         record: record?,
@@ -55,15 +71,48 @@ pub fn read(at: &At<'_>) -> Option<Dns> {
         rcode: rcode?.to_owned(),
         answers: answers?,
         authentic: authentic?,
-        authoritative: false,
-        ttl: None,
+        authoritative: authoritative?,
+        ttl: ttl?,
     })
 }
 
-fn boolean(at: &At<'_>) -> Option<bool> {
-    match at.value() {
-        Value::Bool(value) => Some(*value),
-        _ => at.expected("`true` or `false`"),
+/// What cannot be said when every authoritative server is asked.
+fn apart(fields: &Fields<'_>, rcode: Option<&str>) -> Option<()> {
+    if let Some(at) = fields.get("server") {
+        at.problem_with_key("`servers: authoritative` finds the servers itself; keep one of the two");
+        return None;
+    }
+    if let Some(at) = fields.get("tcp").filter(|at| matches!(at.value(), Value::Bool(true))) {
+        at.problem("`servers: authoritative` asks by UDP, and by TCP when the answer was cut");
+        return None;
+    }
+    if let Some(at) = fields.get("rcode").filter(|_| !matches!(rcode, Some(FOUND | "NXDOMAIN") | None)) {
+        at.problem("a server that has the zone answers NOERROR or NXDOMAIN");
+        return None;
+    }
+    Some(())
+}
+
+/// Bounds for how long answers may be kept.
+fn ttl(at: &At<'_>) -> Option<Ttl> {
+    let fields = at.fields(&["least", "most"])?;
+    let seconds = |at: &At<'_>| {
+        let bound = at.duration(Duration::ZERO..=LONGEST_TTL)?;
+        if bound.subsec_nanos() > 0 {
+            return at.expected("whole seconds");
+        }
+        u32::try_from(bound.as_secs()).ok()
+    };
+    let least = fields.maybe("least", seconds);
+    let most = fields.maybe("most", seconds);
+    let (least_s, most_s) = (least?, most?);
+    match (least_s, most_s) {
+        (None, None) => at.expected("`least`, `most` or both, such as { least: 60s, most: 1h }"),
+        (Some(least), Some(most)) if least > most => {
+            at.problem("`least` is longer than `most`, so no answer fits");
+            None
+        }
+        _ => Some(Ttl { least_s, most_s }),
     }
 }
 

@@ -1,0 +1,9 @@
+//! The mesh on real sockets of this machine.
+
+mod fallback;
+mod faults;
+mod golden;
+mod harness;
+mod loopback;
+mod relay;
+mod stamp_suite;

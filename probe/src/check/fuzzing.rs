@@ -1,0 +1,124 @@
+//! Entrances for the fuzzer (the `fuzz` package) to what reads bytes that targets send. Built with the feature
+//! `fuzzing` only; nothing here does more than pass on.
+
+pub use super::{dns::fuzzing as dns, grpc::fuzzing as grpc, icmp::fuzzing as icmp};
+
+use super::{
+    certificate, dial::Destination, dns::server, evidence, fault::Fault, jar::Jar, judge as judging, prepare,
+    record::Record, tcp, template::Templates,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use std::collections::BTreeMap;
+use url::Url;
+use wire::{
+    Micros,
+    assignment::{Capture, Dns, Expect, Request},
+    sample::{Evidence, FailClass},
+};
+
+/// A failure's class and its sentence.
+pub type Failure = (FailClass, String);
+
+pub(super) fn failure(fault: Fault) -> Failure {
+    (fault.class, fault.summary)
+}
+
+/// When a certificate (DER) ends.
+pub fn certificate(der: &[u8]) -> Option<Micros> {
+    certificate::expires(der)
+}
+
+/// Whether a certificate lasts for another `wanted` seconds after `now` (seconds of the epoch).
+pub fn lasts(expires: Micros, now: u64, wanted: u64) -> Result<(), Failure> {
+    certificate::lasts(expires, now, wanted).map_err(failure)
+}
+
+/// An answer, as far as expectations and captures look at it.
+pub struct Answer(Record);
+
+impl Answer {
+    /// Header lines that HTTP does not allow are left out.
+    pub fn new(status: u16, headers: &[(&[u8], &[u8])], body: &[u8]) -> Answer {
+        let mut record = Record { status: Some(status), body: body.to_vec(), ..Record::default() };
+        for (name, value) in headers {
+            let (name, value) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value));
+            if let (Ok(name), Ok(value)) = (name, value) {
+                record.headers.append(name, value);
+            }
+        }
+        Answer(record)
+    }
+
+    /// Whether it is as expected.
+    pub fn judge(&self, expect: &Expect) -> Result<(), Failure> {
+        judging::judge(expect, &self.0).map_err(failure)
+    }
+
+    /// The values that a journey's step keeps of it.
+    pub fn capture(&self, wanted: &BTreeMap<String, Capture>) -> Result<BTreeMap<String, String>, Failure> {
+        judging::capture(wanted, &self.0).map_err(failure)
+    }
+
+    /// The region that served it, by a header.
+    pub fn served_by(&self, header: &str) -> Option<String> {
+        self.0.served_by(Some(header))
+    }
+}
+
+/// The cookies of a journey.
+#[derive(Default)]
+pub struct Cookies(Jar);
+
+impl Cookies {
+    /// Takes the `set-cookie` lines of an answer; those that HTTP does not allow are left out.
+    pub fn keep(&mut self, url: &Url, lines: &[&[u8]]) {
+        let values = lines.iter().filter_map(|line| HeaderValue::from_bytes(line).ok());
+        let headers: HeaderMap = values.fold(HeaderMap::new(), |mut headers, value| {
+            headers.append(header::SET_COOKIE, value);
+            headers
+        });
+        self.0.keep(url, &headers);
+    }
+
+    /// What goes into a request's `cookie` header.
+    pub fn header(&self, url: &Url) -> Option<String> {
+        self.0.header(url)
+    }
+
+    /// How many are kept.
+    pub fn count(&self) -> usize {
+        self.0.values().count()
+    }
+}
+
+/// Fills captured values into the texts of a request. The run is `r1`, the region `eu`.
+pub fn fill(request: &Request, values: BTreeMap<String, String>) -> Result<Request, Failure> {
+    let mut templates = Templates::new("r1", "eu");
+    templates.learn(values);
+    templates.fill(request).map_err(failure)
+}
+
+/// The URL and the headers that a filled-in request goes out with.
+pub fn prepare(request: &Request, base: &str) -> Result<(Url, HeaderMap), Failure> {
+    let prepared = prepare::prepare(request, base, "00-1-1-01", |_| None).map_err(failure)?;
+    let sent = prepared.to_http(false).map_err(failure)?;
+    Ok((prepared.url, sent.into_parts().0.headers))
+}
+
+/// Host and port of an endpoint.
+pub fn destination(url: &str) -> Result<(String, u16), Failure> {
+    let to = tcp::parse(url).and_then(|url| Destination::of(&url)).map_err(failure)?;
+    // As a handshake would: a name that no certificate can carry is refused, and never a panic.
+    let _refused_or_not = to.server_name();
+    Ok((to.host.to_string(), to.port))
+}
+
+/// Host and port of the name server that a DNS check asks.
+pub fn name_server(dns: &Dns, url: &str) -> Result<(String, u16), Failure> {
+    server(dns, url).map(|to| (to.host.to_string(), to.port)).map_err(failure)
+}
+
+/// What is kept of a failure for a person to read.
+pub fn evidence(summary: &str, body: &[u8], secrets: &[String]) -> Evidence {
+    evidence::keep(summary, None, body, secrets)
+}
