@@ -114,6 +114,11 @@ fn change_texts(value: &mut Value, change: &mut impl FnMut(&mut String)) {
 }
 
 impl Filled<'_> {
+    /// The values themselves, to be taken out of texts.
+    pub(super) fn revealed(&self) -> Vec<String> {
+        self.values.values().map(|secret| secret.reveal().to_owned()).collect()
+    }
+
     /// The network with handshakes as this check wants them, where it wants anything of them.
     ///
     /// # Errors
@@ -134,12 +139,13 @@ impl Filled<'_> {
         if self.values.is_empty() {
             return found;
         }
-        let secrets: Vec<String> = self.values.values().map(|secret| secret.reveal().to_owned()).collect();
+        let secrets = self.revealed();
         // Most runs go well and hold no foreign text at all.
         let redactor = LazyCell::new(|| Redactor::new(&secrets));
         let mut clean = |text: &mut String| *text = redactor.redact(text);
         found.evidence = found.evidence.map(|evidence| clean_evidence(evidence, &mut clean));
         found.served_by.iter_mut().for_each(&mut clean);
+        found.trail.iter_mut().for_each(|exchange| exchange.redact(&secrets));
         found.hops.iter_mut().for_each(|hop| clean(&mut hop.url));
         found.addresses.iter_mut().filter_map(|one| one.summary.as_mut()).for_each(&mut clean);
         found.steps.iter_mut().filter_map(|step| step.served_by.as_mut()).for_each(&mut clean);

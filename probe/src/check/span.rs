@@ -3,7 +3,7 @@
 //! The request carries this span's own id, so the service's spans hang below it. Where traces are not exported there is
 //! no span and no cost.
 
-use super::{Trace, evidence, fault::Fault, prepare::Prepared, record::Record};
+use super::{Trace, evidence, fault::Fault, prepare::Prepared, record::Record, redirect};
 use http::{HeaderMap, HeaderValue};
 use runtime::trace;
 use tracing::{Span, field::Empty, info_span};
@@ -12,16 +12,20 @@ use wire::sample::FailClass;
 const TRACEPARENT: &str = "traceparent";
 
 /// One request's span; nothing where traces are not exported.
-pub(super) struct RequestSpan(Span);
+pub(super) struct RequestSpan<'a> {
+    span: Span,
+    /// What no span may show, whatever the request.
+    hidden: &'a [String],
+}
 
 /// Methods that may be the name of a span; others would make too many names.
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
 
-impl RequestSpan {
+impl<'a> RequestSpan<'a> {
     /// Begins a span below the current one; `redirects` were followed before.
-    pub(super) fn begin(method: &str, redirects: usize) -> RequestSpan {
+    pub(super) fn begin(method: &str, redirects: usize, hidden: &'a [String]) -> RequestSpan<'a> {
         if !trace::exported() {
-            return RequestSpan(Span::none());
+            return RequestSpan { span: Span::none(), hidden };
         }
         let method = method.to_ascii_uppercase();
         let known = METHODS.contains(&method.as_str());
@@ -47,12 +51,12 @@ impl RequestSpan {
         if redirects > 0 {
             span.record("http.request.resend_count", i64::try_from(redirects).unwrap_or(i64::MAX));
         }
-        RequestSpan(span)
+        RequestSpan { span, hidden }
     }
 
     /// The `traceparent` that names this span; absent where it is not exported.
     pub(super) fn traceparent(&self) -> Option<String> {
-        let (trace_id, span_id) = trace::identity(&self.0)?;
+        let (trace_id, span_id) = trace::identity(&self.span)?;
         Some(Trace { trace_id, span_id }.parent(0))
     }
 
@@ -69,20 +73,17 @@ impl RequestSpan {
 
     /// Where the request goes: without the query and without the values that evidence leaves out too.
     pub(super) fn prepared(&self, prepared: &Prepared, secrets: &[String]) {
-        if self.0.is_none() {
+        if self.span.is_none() {
             return;
         }
-        let mut url = prepared.url.clone();
-        url.set_query(None);
-        url.set_fragment(None);
-        self.0.record("url.full", evidence::clean(url.as_str(), secrets));
-        self.0.record("server.address", prepared.to.host.to_string());
-        self.0.record("server.port", i64::from(prepared.to.port));
+        self.span.record("url.full", self.clean(&redirect::told(&prepared.url), secrets));
+        self.span.record("server.address", prepared.to.host.to_string());
+        self.span.record("server.port", i64::from(prepared.to.port));
     }
 
     /// What came of it.
     pub(super) fn end(self, record: &Record, fault: Option<&Fault>, secrets: &[String]) {
-        let span = self.0;
+        let span = &self.span;
         if span.is_none() {
             return;
         }
@@ -103,6 +104,9 @@ impl RequestSpan {
         };
         span.record("error.type", kind);
         span.record("otel.status_code", "ERROR");
-        span.record("otel.status_description", evidence::clean(&fault.summary, secrets));
+        span.record("otel.status_description", self.clean(&fault.summary, secrets));
+    }
+    fn clean(&self, text: &str, secrets: &[String]) -> String {
+        evidence::clean(text, &[secrets, self.hidden].concat())
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Way<'a> {
     pub(super) series: Series<'a>,
     /// Where the lookup was made already.
     pub(super) start: Option<&'a Start>,
+    /// Secrets that are filled in and that no span may show. Evidence is cleaned of them at the end of the run.
+    pub(super) hidden: &'a [String],
 }
 
 /// Whose run it is, for the connections that are kept between runs.
@@ -42,7 +44,7 @@ impl<'a> Way<'a> {
         limit: Limit,
     ) -> Way<'a> {
         let series = Series { check: &check.id, target: &endpoint.target, interval_us: check.interval_us };
-        Way { net, reach: &check.reach, limit, series, start: None }
+        Way { net, reach: &check.reach, limit, series, start: None, hidden: &[] }
     }
 
     /// The watch of a run that begins here.

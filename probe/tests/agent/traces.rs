@@ -15,6 +15,10 @@ use wire::assignment::{Journey, Step};
 /// Set in the process that measures.
 const CHILD: &str = "traces::the_process_that_measures";
 
+/// A secret of the probe, which goes to the service and nowhere else.
+const WORD: &str = "hush-hush-4711";
+const DOCUMENT: &str = "word: { file: word }";
+
 type Log<T> = Arc<Mutex<Vec<T>>>;
 
 async fn serve(router: Router) -> String {
@@ -44,11 +48,15 @@ async fn the_process_that_measures() {
         request.path = path.into();
         Step { name: name.into(), request, ..Step::default() }
     };
-    let steps = vec![step("look", "/look?session=s3cret"), step("cart", "/cart")];
+    let steps = vec![step("look", "/look/{{ secret.word }}?session=s3cret"), step("cart", "/cart")];
     journey.kind = CheckKind::Journey(Journey { steps, set: Vec::new(), cleanup_us: 1_000_000 });
     let collector = Collector::start(assignment(vec![journey]));
     let data = folder();
-    let probe = Probe::start(settings(data.path(), &[&collector.url()]));
+    std::fs::write(data.path().join("word"), WORD).expect("written");
+    let secrets = data.path().join("secrets.yaml");
+    std::fs::write(&secrets, DOCUMENT).expect("written");
+    let settings = Settings { secrets: Some(secrets), ..settings(data.path(), &[&collector.url()]) };
+    let probe = Probe::start(settings);
     collector.when(|shown| shown.samples() >= 2, |_| ()).await;
     probe.stop().await;
     telemetry.shutdown().await;
@@ -80,7 +88,13 @@ async fn every_request_is_a_span_below_its_run_and_carries_its_id() {
         .filter_map(|line| line.split_once("told "))
         .map(|(_, rest)| rest.split_once(' ').expect("a path and a parent"))
         .collect();
-    assert!(told.len() >= 4, "{said}");
+    assert!(told.len() >= 4 && told.iter().any(|(path, _)| path.contains(WORD)), "{said}");
+    for body in log.lock().expect("no panic").iter() {
+        for secret in [WORD, "s3cret"] {
+            let leaks = body.windows(secret.len()).any(|part| part == secret.as_bytes());
+            assert!(!leaks, "{secret} is exported");
+        }
+    }
     for (path, parent) in told {
         let parts: Vec<&str> = parent.split('-').collect();
         let [_, trace, id, "01"] = parts[..] else { panic!("not a traceparent: {parent}") };
@@ -92,7 +106,8 @@ async fn every_request_is_a_span_below_its_run_and_carries_its_id() {
         assert_eq!((run.status, run.text("error.type")), (2, "status"));
 
         let url = request.text("url.full");
-        assert!(url.starts_with("http://127.0.0.1:") && url.ends_with(path), "no query: {url}");
+        let shown = path.replace(WORD, "[redacted]");
+        assert!(url.starts_with("http://127.0.0.1:") && url.ends_with(&shown), "{url} and {shown}");
         assert_eq!(request.text("http.request.method"), "GET");
         assert_eq!(request.text("server.address"), "127.0.0.1");
         assert_eq!(request.text("network.peer.address"), "127.0.0.1");

@@ -130,8 +130,7 @@ mod tests {
             }
             above.span().end();
         }
-        let names = lock(&names.0).clone();
-        names
+        lock(&names.0).clone()
     }
 
     fn count(names: &[String], name: &str) -> usize {
