@@ -1,5 +1,6 @@
 //! Checks against real sockets on the loopback interface.
 
+mod cleanup;
 mod dns;
 mod grpc;
 mod hostile;
