@@ -130,7 +130,14 @@ fn conditions(at: &At<'_>, scope: Scope<'_>, besides: &[&'static str]) -> Option
 
 /// Everything, if there is anything: an empty mapping would expect nothing, which nobody means.
 fn some<T>(at: &At<'_>, items: Vec<T>) -> Option<Vec<T>> {
-    if items.is_empty() { at.expected("at least one condition, such as `contains`") } else { Some(items) }
+    match at.value() {
+        _ if !items.is_empty() => Some(items),
+        Value::Map(entries) if entries.is_empty() => {
+            at.expected("at least one condition, such as `contains`")
+        }
+        // What stands there is reported already.
+        _ => None,
+    }
 }
 
 fn on_text(fields: &Fields<'_>, scope: Scope<'_>) -> Option<Vec<Must>> {
