@@ -153,6 +153,7 @@ fn mistakes_in_requests() {
         ("{expect: {json: {$.a: {length: -1}}}}", "a whole number from 0"),
         ("{expect: {json: {'$.a[': 1}}}", "is wrong from character"),
         ("{expect: {css: {'h1[': x}}}", "expected a CSS selector"),
+        ("{expect: {css: {h1: {attribute: id}}}}", "at least one condition"),
         ("{expect: {body: {sha256: abc}}}", "64 hexadecimal digits"),
         ("{expect: {phases: {tsl: 1s}}}", "did you mean `tls`?"),
         ("{expect: {served_by: c}}", "there is no region of the service `c`"),
