@@ -42,7 +42,18 @@ async fn explains_what_it_saw() {
     let done = run(&folder, &["well"]).await;
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     assert_eq!(done.status.code(), Some(0), "{said}");
-    for expected in ["well on r1", "GET /well", "status    200", "served by r1", "wait ", "outcome   ok"] {
+    for expected in [
+        "well on r1",
+        "> GET http://",
+        "> user-agent: sextant/",
+        "< 200 from 127.0.0.1:",
+        "< x-region: r1",
+        "< | all is well",
+        "holds:    status 200 to 399, saw 200 OK",
+        "served by r1",
+        "wait ",
+        "outcome   ok",
+    ] {
         assert!(said.contains(expected), "{expected} is missing in {said}");
     }
 }
@@ -53,15 +64,22 @@ async fn a_failing_step_fails_the_command() {
     let done = run(&folder, &["ill"]).await;
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     assert_eq!(done.status.code(), Some(10), "{said}");
-    for expected in
-        ["1. first", "2. second", "FAILED (status)", "3. third", "not run", "saw 500", "no database"]
-    {
+    for expected in [
+        "1. first",
+        "2. second",
+        "FAILED (status)",
+        "3. third",
+        "not run",
+        "EXPECTED: status 200",
+        "no database",
+    ] {
         assert!(said.contains(expected), "{expected} is missing in {said}");
     }
     let done = run(&folder, &["ill", "--json"]).await;
     let json: serde_json::Value = serde_json::from_slice(&done.stdout).expect("one JSON object");
     assert_eq!(json["outcome"]["fail"], "status");
     assert_eq!(json["steps"].as_array().map(Vec::len), Some(2));
+    assert_eq!(json["trail"][1]["assertions"][0]["pass"], false);
     assert_eq!(done.status.code(), Some(10));
 }
 

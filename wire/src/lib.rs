@@ -4,10 +4,10 @@
 //! versions exchange these, so unknown fields are tolerated here (the configuration document, written by
 //! people, refuses them).
 //!
-//! Read in the order of the data: [`assignment`] with [`request`] and [`journey`] (what a probe shall measure), [`sample`] (what it saw),
-//! [`report`] (how samples travel), [`plan`] (where users shall go), [`event`] (how receivers are told),
-//! [`view`] (what people and the REST API read) and [`problem`] (how a refusal looks). Beside them stands [`mesh`]
-//! (latency between probes).
+//! Read in the order of the data: [`assignment`] with [`request`] and [`journey`] (what a probe shall measure),
+//! [`sample`] (what it saw), [`report`] (how samples travel), [`plan`] (where users shall go), [`event`] (how
+//! receivers are told), [`view`] (what people and the REST API read) and [`problem`] (how a refusal looks).
+//! Beside them stands [`mesh`] (latency between probes).
 
 pub mod assignment;
 pub mod event;

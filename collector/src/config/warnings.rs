@@ -8,7 +8,7 @@ use std::{
 use url::{Host, Url};
 use wire::{
     ProbeId, ServiceId,
-    assignment::{CheckKind, Target},
+    assignment::{CheckKind, Request, Target},
 };
 
 /// Votes from fewer domains than this can come from one broken network as well as from a broken region.
@@ -129,6 +129,12 @@ fn check_warnings(check: &Check, service: &Service, mut warn: impl FnMut(&str)) 
              certificate as `ca` instead",
         );
     }
+    if !service.names_regions() && requests(check).any(|request| request.expect.served_by.is_some()) {
+        warn(
+            "expects `served_by`, and no answer can say it; add `region_header`, `region_cookie` or \
+             `region_addresses` to the service",
+        );
+    }
     match &check.kind {
         CheckKind::Tls(_) if check.port.is_none() && addresses(check, service).any(is_port_of_plain_http) => {
             warn("speaks TLS to a port of plain HTTP, which will hardly answer; measure https addresses");
@@ -154,20 +160,23 @@ fn addresses<'c>(check: &'c Check, service: &'c Service) -> impl Iterator<Item =
     })
 }
 
+/// The HTTP requests that a check makes.
+fn requests(check: &Check) -> impl Iterator<Item = &Request> {
+    let (single, steps) = match &check.kind {
+        CheckKind::Http(request) => (Some(request), None),
+        CheckKind::Journey(journey) => (None, Some(&journey.steps)),
+        _ => (None, None),
+    };
+    single.into_iter().chain(steps.into_iter().flatten().map(|step| &step.request))
+}
+
 /// The headers that a check sends, request by request.
 fn headers(check: &Check) -> impl Iterator<Item = &BTreeMap<String, String>> {
-    let (single, steps) = match &check.kind {
-        CheckKind::Http(request) => (Some(&request.headers), None),
-        CheckKind::WebSocket(websocket) => (Some(&websocket.headers), None),
-        CheckKind::Journey(journey) => (None, Some(&journey.steps)),
-        CheckKind::Tcp(_)
-        | CheckKind::Tls(_)
-        | CheckKind::Dns(_)
-        | CheckKind::Icmp(_)
-        | CheckKind::Grpc(_)
-        | CheckKind::Unknown(_) => (None, None),
+    let socket = match &check.kind {
+        CheckKind::WebSocket(websocket) => Some(&websocket.headers),
+        _ => None,
     };
-    single.into_iter().chain(steps.into_iter().flatten().map(|step| &step.request.headers))
+    socket.into_iter().chain(requests(check).map(|request| &request.headers))
 }
 
 /// Whether a URL is plain HTTP and names its port; without one a handshake goes to port 443.

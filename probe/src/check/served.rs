@@ -15,11 +15,12 @@ pub(super) fn by(check: &AssignedCheck, record: &Record) -> Option<String> {
         let region = regions.find(|(_, networks)| networks.iter().any(|network| network.contains(address)));
         region.map(|(region, _)| region.to_string())
     };
-    header().filter(plausible).or_else(|| cookie().filter(plausible)).or_else(address)
+    let named = header().filter(|text| plausible(text)).or_else(|| cookie().filter(|text| plausible(text)));
+    named.or_else(address)
 }
 
 /// Whether a text can be an id at all, that is 1 to 63 visible ASCII characters.
-fn plausible(text: &String) -> bool {
+fn plausible(text: &str) -> bool {
     (1..=63).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 

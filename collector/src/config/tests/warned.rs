@@ -50,6 +50,17 @@ fn kinds_that_will_disappoint_are_warned_of() {
 }
 
 #[test]
+fn expecting_a_server_that_nobody_names_is_warned_of() {
+    let check = "  c: {service: shop, http: {expect: {served_by: here}}}\n";
+    let warned = |document: &str| {
+        warnings(&good(document)).iter().any(|warning| warning.starts_with("checks.c: expects `served_by`"))
+    };
+    let document = with_checks(check);
+    assert!(warned(&document));
+    assert!(!warned(&document.replace("shop: {public", "shop: {region_cookie: lb, public")));
+}
+
+#[test]
 fn only_answers_with_headers_prove_a_move() {
     let document = |kind: &str| {
         let checks = with_checks(&format!("  c: {{service: shop, {kind}, to: public}}\n"));

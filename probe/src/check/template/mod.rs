@@ -1,7 +1,7 @@
 //! Filling values into the texts of a request: `{{ expression }}`, and nothing else of the template language.
 //!
 //! Statements and comments (`{%`, `{#`) have no meaning, so that texts may hold them and nothing can loop. What an
-//! expression may use is listed in `functions` (functions and filters) and in [`Facts`] (values).
+//! expression may use is listed in `functions` (functions and filters) and at [`Templates::new`] (values).
 
 mod fill;
 mod functions;

@@ -3,16 +3,16 @@
 use super::*;
 use wire::assignment::{Expect, Journey, Place, Source, Step};
 
-fn step(name: &str, request: Request) -> Step {
+pub(super) fn step(name: &str, request: Request) -> Step {
     Step { name: name.into(), request, ..Step::default() }
 }
 
-fn expecting(path: &str, json: &str, want: &str) -> Request {
+pub(super) fn expecting(path: &str, json: &str, want: &str) -> Request {
     let expect = Expect { json: [(json.to_owned(), want.to_owned())].into(), ..Expect::default() };
     Request { expect, ..get(path) }
 }
 
-fn journey(steps: Vec<Step>) -> AssignedCheck {
+pub(super) fn journey(steps: Vec<Step>) -> AssignedCheck {
     check(CheckKind::Journey(Journey { steps, set: Vec::new(), cleanup_us: SECOND }))
 }
 
@@ -21,7 +21,7 @@ fn with_regions(mut check: AssignedCheck, regions: &[(&str, &Server)]) -> Assign
     check
 }
 
-fn captures(pairs: &[(&str, Source)]) -> std::collections::BTreeMap<String, Source> {
+pub(super) fn captures(pairs: &[(&str, Source)]) -> std::collections::BTreeMap<String, Source> {
     pairs.iter().map(|(name, from)| ((*name).to_owned(), from.clone())).collect()
 }
 

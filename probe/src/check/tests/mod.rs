@@ -2,6 +2,7 @@
 
 mod addresses;
 mod authority;
+mod cleanup;
 mod dns;
 mod grpc;
 mod hostile;

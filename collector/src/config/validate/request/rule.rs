@@ -90,7 +90,7 @@ pub fn body(at: &At<'_>, scope: Scope<'_>) -> Option<Vec<Rule>> {
     rules.extend(digest?.map(|digest| Rule { of: Source::Sha256, must: Must::Equal(digest) }));
     rules.extend(least?.map(|least| size(Must::AtLeast(least.into()))));
     rules.extend(most?.map(|most| size(Must::AtMost(most.into()))));
-    some(at, rules)
+    some(at, &known, rules)
 }
 
 /// Places by name to conditions.
@@ -125,12 +125,23 @@ fn conditions(at: &At<'_>, scope: Scope<'_>, besides: &[&'static str]) -> Option
     let mut conditions = text?;
     conditions.extend(numbers?);
     conditions.extend(length?);
-    some(at, conditions)
+    some(at, &known, conditions)
 }
 
 /// Everything, if there is anything: an empty mapping would expect nothing, which nobody means.
-fn some<T>(at: &At<'_>, items: Vec<T>) -> Option<Vec<T>> {
-    if items.is_empty() { at.expected("at least one condition, such as `contains`") } else { Some(items) }
+fn some<T>(at: &At<'_>, known: &[&str], items: Vec<T>) -> Option<Vec<T>> {
+    match at.value() {
+        _ if !items.is_empty() => Some(items),
+        // A key that is unknown is reported already.
+        Value::Map(entries)
+            if entries.iter().any(
+                |(key, _)| !matches!(&key.value, Value::Text(text) if known.contains(&text.as_str())),
+            ) =>
+        {
+            None
+        }
+        _ => at.expected("at least one condition, such as `contains`"),
+    }
 }
 
 fn on_text(fields: &Fields<'_>, scope: Scope<'_>) -> Option<Vec<Must>> {
