@@ -77,7 +77,7 @@ impl<Tag> Socket<Tag> {
     pub fn bind(address: SocketAddr, options: Options) -> io::Result<Self> {
         let raw = Raw::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         let class = u32::from(options.dscp) << 2;
-        // RFC 8762, section 4.2.1: packets leave with the largest TTL, so that the other end can count hops.
+        // As in TWAMP (RFC 5357, section 4.2.1), packets leave with the largest TTL: the other end can count hops.
         if address.is_ipv4() {
             raw.set_ttl_v4(255)?;
             raw.set_tos_v4(class)?;

@@ -134,7 +134,7 @@ pub struct Variation {
     pub p50_ns: u64,
     pub p95_ns: u64,
     pub p99_ns: u64,
-    /// The 99.9th percentile: the usual single value of RFC 5481, section 6.5.
+    /// The 99.9th percentile: with the least delay, the usual single value of RFC 5481.
     pub p999_ns: u64,
     /// The interarrival jitter of RFC 3550, section 6.4.1, at the end of the window, nanoseconds.
     pub jitter_ns: u64,
