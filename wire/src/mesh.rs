@@ -20,10 +20,10 @@ use std::net::{IpAddr, SocketAddr};
 pub const PORT: u16 = 862;
 
 /// What one probe does in the mesh, as an absolute state: a newer plan replaces an older one as a whole.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MeshPlan {
-    /// Where to answer the packets of others, by UDP, and their fall-back by TCP at the same port. Absent when this
-    /// probe only sends.
+    /// Where to answer the packets of others, by UDP, and their fall-back by TCP at the same port; `[::]` is for IPv6
+    /// and IPv4. Absent when this probe only sends.
     #[serde(default)]
     pub listen: Option<SocketAddr>,
     /// The sessions in which this probe takes part, at most [`MeshPlan::MAX_SESSIONS`].
@@ -37,10 +37,11 @@ impl MeshPlan {
 }
 
 /// One session, as one of its two ends sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeshSession {
     /// The session's number (SSID, RFC 8972, section 3): the same at both ends, unique among the sessions that a
-    /// reflector answers, not 0.
+    /// reflector answers, not 0. (A reflecting end may have one session of number 0 with an address in
+    /// [`MeshReflect::from`]: for a peer that knows nothing of RFC 8972.)
     pub ssid: u16,
     /// The other end.
     pub peer: ProbeId,
@@ -54,7 +55,7 @@ pub struct MeshSession {
 }
 
 /// What an end does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MeshRole {
     /// Sends packets and makes the windows.
@@ -64,7 +65,7 @@ pub enum MeshRole {
 }
 
 /// How to send.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeshSend {
     /// `host:port` of the peer's reflector; names are resolved when the session starts and after a silent window.
     pub address: String,

@@ -41,6 +41,23 @@ async fn both_modes_and_both_families_measure() {
     }
 }
 
+#[tokio::test]
+async fn one_port_is_for_both_families() {
+    let (reflector, any) = reflector("[::]:0", vec![reflecting(7, None), reflecting(8, None)]);
+    let to = |host: &str| send_to(format!("{host}:{}", any.port()).parse().expect("an address"));
+    let sessions = vec![sending(7, to("127.0.0.1"), None), sending(8, to("[::1]"), None)];
+    let mut sending = Sending::start(sessions);
+    for ssid in [7, 8] {
+        let window =
+            sending.window_that(|window| window.ssid == ssid && window.answered == window.sent).await;
+        is_healthy(&window);
+        if cfg!(target_os = "linux") {
+            assert_eq!(window.ttl, Some(255), "no hop between");
+        }
+    }
+    reflector.stop().await;
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_kernel_takes_all_four_stamps() {

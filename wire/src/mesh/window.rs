@@ -196,3 +196,23 @@ pub enum Stamping {
     /// The other end does not say.
     Unknown,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_of_few_words_is_read_and_survives() {
+        let window: MeshWindow = serde_json::from_str(
+            r#"{"ssid": 7, "from": "paris-1", "from_region": "eu-west-3", "to": "tokyo-1", "to_region": "ap-northeast-1",
+                "method": "tcp", "started": 1, "ended": 60000001, "timeout_us": 3000000, "sent": 60, "answered": 59,
+                "loss": {"lost": 1, "of": 60, "low": 0.003, "high": 0.0886},
+                "clock": {"network": {"lower_ns": -5, "upper_ns": 9}}}"#,
+        )
+        .expect("a window");
+        assert_eq!((window.method, window.late, window.rtt), (MeshMethod::Tcp, 0, None));
+        assert_eq!(window.clock.map(|clock| (clock.declared, clock.offset)), Some((None, None)));
+        let text = serde_json::to_string(&window).expect("text");
+        assert_eq!(serde_json::from_str::<MeshWindow>(&text).expect("the same window"), window);
+    }
+}
