@@ -105,7 +105,7 @@ async fn measure(seconds: u32, kernel_stamps: bool) -> Option<MeshWindow> {
             ..MeshSend::to(reflector.address.to_string())
         };
         let plan = MeshPlan { listen: None, sessions: vec![session("reflector", MeshRole::Send(send))?] };
-        sender.apply(&plan).ok()?;
+        sender.apply(&plan).await.ok()?;
         let window = finished.recv().await?;
         if window_us == seconds * 1_000_000 {
             return Some(window);
@@ -140,7 +140,7 @@ impl ReflectorThread {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
             runtime.block_on(async {
                 let mut mesh = Mesh::new(settings, mpsc::channel(1).0);
-                mesh.apply(&MeshPlan { listen: "127.0.0.1:0".parse().ok(), sessions }).ok()?;
+                mesh.apply(&MeshPlan { listen: "127.0.0.1:0".parse().ok(), sessions }).await.ok()?;
                 started.send(mesh.reflector()?.address()).ok()?;
                 // Ends when the sender of the other half is dropped.
                 stopped.await.err()

@@ -35,7 +35,7 @@ async fn a_short_answer_without_session_number_is_an_answer() {
             them.send_to(&answer.encode(None)[..SHORTEST_ANSWER], from).await.expect("sent");
         }
     });
-    let mut sending = Sending::start(vec![sending(7, send_to(address), None)]);
+    let mut sending = Sending::start(vec![sending(7, send_to(address), None)]).await;
     let window = sending.window_that(|window| window.answered > 0).await;
     assert_eq!((window.rejected, window.invalid_stamps, window.ttl), (0, 0, None));
     assert!(window.rtt.is_some_and(|rtt| rtt.min_ns > 0));
