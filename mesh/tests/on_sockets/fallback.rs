@@ -49,9 +49,13 @@ async fn silence_by_udp_starts_tcp_and_http_and_an_answer_ends_them() {
     sending.window_that(|window| window.method == MeshMethod::Stamp && window.answered > 0).await;
     // What was under way when UDP came back is still told; then there are windows of UDP alone.
     let mut alone = 0;
-    while alone < 2 {
+    for _ in 0..20 {
         alone = if sending.window().await.method == MeshMethod::Stamp { alone + 1 } else { 0 };
+        if alone == 2 {
+            return;
+        }
     }
+    panic!("the fall-back goes on although UDP is heard");
 }
 
 #[tokio::test]

@@ -8,13 +8,13 @@ use mesh::packet::{ErrorEstimate, Key, Request, Stamp};
 use tokio::net::UdpSocket;
 use wire::mesh::MeshSend;
 
-/// Every mischief, some on packets that follow each other.
+/// Every mischief, some on packets that follow each other. A packet that is lost there is not followed by one that is
+/// lost on the way back: if a window ended between the two, nobody could say which was which.
 fn mischief(sequence: u32) -> (Act, Act) {
     match sequence % 16 {
         1 => (Act::BehindTheNext, Act::Pass),
-        4 => (Act::Drop, Act::Pass),
-        5 => (Act::Pass, Act::Drop),
-        6 => (Act::Drop, Act::Pass),
+        4 => (Act::Pass, Act::Drop),
+        5 | 6 => (Act::Drop, Act::Pass),
         8 => (Act::Twice, Act::Pass),
         10 => (Act::Pass, Act::BehindTheNext),
         13 => (Act::Pass, Act::Twice),
