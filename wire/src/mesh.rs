@@ -22,8 +22,8 @@ pub const PORT: u16 = 862;
 /// What one probe does in the mesh, as an absolute state: a newer plan replaces an older one as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MeshPlan {
-    /// Where to answer the packets of others, by UDP, and their fall-back by TCP at the same port. Absent when this
-    /// probe only sends.
+    /// Where to answer the packets of others, by UDP, and their fall-back by TCP at the same port; `[::]` is for IPv6
+    /// and IPv4. Absent when this probe only sends.
     #[serde(default)]
     pub listen: Option<SocketAddr>,
     /// The sessions in which this probe takes part, at most [`MeshPlan::MAX_SESSIONS`].
@@ -40,7 +40,8 @@ impl MeshPlan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeshSession {
     /// The session's number (SSID, RFC 8972, section 3): the same at both ends, unique among the sessions that a
-    /// reflector answers, not 0.
+    /// reflector answers, not 0. (A reflecting end may have one session of number 0 with an address in
+    /// [`MeshReflect::from`]: for a peer that knows nothing of RFC 8972.)
     pub ssid: u16,
     /// The other end.
     pub peer: ProbeId,

@@ -1,7 +1,7 @@
 //! Time stamps on the wire: NTP (RFC 5905, 32 bits of seconds and 32 of their fractions) or PTP (IEEE 1588, seconds
 //! and nanoseconds). In memory all of them are NTP's, because differences of those wrap around correctly.
 
-/// Seconds from 1900 (NTP) to 1970 (Unix), RFC 5905, appendix A.4.
+/// Seconds from 1900 (NTP) to 1970 (Unix), RFC 5905, section 6.
 const EPOCHS_APART_S: u32 = 2_208_988_800;
 const NS: u64 = 1_000_000_000;
 

@@ -29,7 +29,7 @@ const NO_CONTENT: &[u8] = b"HTTP/1.1 204 No Content\r\nConnection: close\r\nCach
 pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let raw = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
-        raw.set_only_v6(true)?;
+        raw.set_only_v6(!address.ip().is_unspecified())?;
     }
     // Connections of a reflector that ended a moment ago do not keep the next one from starting.
     raw.set_reuse_address(true)?;

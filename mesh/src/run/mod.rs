@@ -77,12 +77,12 @@ impl Mesh {
     ///
     /// # Errors
     /// Everything that the plan asks for and that cannot be done; the rest is done.
-    pub fn apply(&mut self, plan: &MeshPlan) -> Result<(), Vec<Refused>> {
+    pub async fn apply(&mut self, plan: &MeshPlan) -> Result<(), Vec<Refused>> {
         if plan.sessions.len() > MeshPlan::MAX_SESSIONS {
             return Err(vec![Refused::TooMany { found: plan.sessions.len() }]);
         }
         let mut refused = Vec::new();
-        if let Err(why) = self.reflect(plan) {
+        if let Err(why) = self.reflect(plan).await {
             refused.push(why);
         }
         let wanted: HashMap<(u16, ProbeId), &MeshSession> = plan
@@ -127,13 +127,13 @@ impl Mesh {
         tracker.wait().await;
     }
 
-    fn reflect(&mut self, plan: &MeshPlan) -> Result<(), Refused> {
-        let Some(address) = plan.listen else {
-            self.reflector = None;
-            return Ok(());
-        };
-        if self.reflector.as_ref().is_none_or(|(bound, _)| *bound != address) {
-            self.reflector = None;
+    async fn reflect(&mut self, plan: &MeshPlan) -> Result<(), Refused> {
+        if let Some((_, old)) = self.reflector.take_if(|(bound, _)| Some(*bound) != plan.listen) {
+            // Its ports must be free before they are taken again.
+            old.stop().await;
+        }
+        let Some(address) = plan.listen else { return Ok(()) };
+        if self.reflector.is_none() {
             let reflector = Reflector::bind(address, self.settings.kernel_stamps)
                 .map_err(|source| Refused::Listen { address, source })?;
             info!(%address, kernel_stamps = reflector.has_kernel_stamps(), "answering other probes of the mesh");

@@ -11,12 +11,13 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use wire::mesh::{MeshMethod, MeshSend, MeshWindow};
 
 /// What a sender is told.
+#[derive(Clone)]
 pub(super) struct Job {
     pub(super) identity: Identity,
     pub(super) send: MeshSend,
@@ -25,13 +26,18 @@ pub(super) struct Job {
     pub(super) windows: mpsc::Sender<MeshWindow>,
 }
 
+/// A socket that is connected to the peer's address.
+type Dialled = (SocketAddr, Socket<u32>);
+
 struct Sender {
     job: Job,
     session: Session,
     turns: Turns,
     fallback: Fallback,
     /// Absent while the peer's address is not known.
-    socket: Option<(SocketAddr, Socket<u32>)>,
+    socket: Option<Dialled>,
+    /// Looks the peer's address up again after a silent window, without holding up the packets.
+    lookup: Option<JoinHandle<Option<Dialled>>>,
     extensions: Vec<u8>,
     discipline: Discipline,
 }
@@ -58,6 +64,7 @@ impl Sender {
             turns: Turns::new(now.monotonic_ns, interval_ns, job.settings.random.clone()),
             fallback,
             socket,
+            lookup: None,
             extensions: extensions(job.key.is_some()),
             discipline: clock::discipline(),
             job,
@@ -78,7 +85,11 @@ impl Sender {
                     }
                 },
                 () = tokio::time::sleep(turn) => self.take_turn(),
-                () = tokio::time::sleep(close) => self.close().await,
+                () = tokio::time::sleep(close) => self.close(),
+                found = looked_up(self.lookup.as_mut()) => {
+                    self.lookup = None;
+                    self.move_to(found);
+                }
             }
         }
     }
@@ -139,7 +150,7 @@ impl Sender {
         self.session.hear(Heard { answer, told, received: stamp, by_kernel, at });
     }
 
-    async fn close(&mut self) {
+    fn close(&mut self) {
         self.discipline = clock::discipline();
         let mut silent = None;
         while let Some(window) = self.session.close(clock::now(), &self.discipline) {
@@ -152,16 +163,17 @@ impl Sender {
         match silent {
             Some(true) => {
                 self.fallback.start();
-                self.look_again().await;
+                let job = self.job.clone();
+                self.lookup.get_or_insert_with(|| tokio::spawn(async move { connect(&job).await }));
             }
             Some(false) => self.fallback.stop(),
             None => {}
         }
     }
 
-    /// After a silent window the peer may have moved.
-    async fn look_again(&mut self) {
-        let Some((address, socket)) = connect(&self.job).await else { return };
+    /// After a silent window: the peer may have moved, or have an address now.
+    fn move_to(&mut self, found: Option<Dialled>) {
+        let Some((address, socket)) = found else { return };
         if self.socket.as_ref().is_some_and(|(known, _)| *known == address) {
             return;
         }
@@ -191,7 +203,15 @@ fn extensions(authenticated: bool) -> Vec<u8> {
     extensions
 }
 
-async fn connect(job: &Job) -> Option<(SocketAddr, Socket<u32>)> {
+/// Waits for a lookup; forever when there is none.
+async fn looked_up(lookup: Option<&mut JoinHandle<Option<Dialled>>>) -> Option<Dialled> {
+    match lookup {
+        Some(lookup) => lookup.await.ok().flatten(),
+        None => std::future::pending().await,
+    }
+}
+
+async fn connect(job: &Job) -> Option<Dialled> {
     let told = |why: &dyn std::fmt::Display| warn!(peer = %job.identity.to, %why, "a peer of the mesh cannot be reached");
     let address =
         dial::resolve(&job.send.address, job.settings.denied).await.map_err(|why| told(&why)).ok()?;
@@ -207,7 +227,7 @@ async fn connect(job: &Job) -> Option<(SocketAddr, Socket<u32>)> {
     Some((address, socket.map_err(|error| told(&error)).ok()?))
 }
 
-async fn receive(socket: Option<&(SocketAddr, Socket<u32>)>, buffer: &mut [u8]) -> std::io::Result<Received> {
+async fn receive(socket: Option<&Dialled>, buffer: &mut [u8]) -> std::io::Result<Received> {
     match socket {
         Some((_, socket)) => socket.receive(buffer).await,
         None => std::future::pending().await,

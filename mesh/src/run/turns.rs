@@ -1,4 +1,4 @@
-//! When packets are due: a fixed grid that begins at a random instant (RFC 3432, section 3), each packet moved by up
+//! When packets are due: a fixed grid that begins at a random instant (RFC 3432), each packet moved by up
 //! to a tenth of the interval, so that nothing else that is periodic stays in step with it.
 
 use runtime::random::Random;

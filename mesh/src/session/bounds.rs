@@ -82,3 +82,20 @@ pub(super) fn one_way(median_ns: i64, offset: Span, samples: &[Sample], given: &
 pub(super) fn reversed(offset: Span) -> Span {
     Span { lower_ns: -offset.upper_ns, upper_ns: -offset.lower_ns }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_of_the_middle_is_not_that_of_every_packet() {
+        let given = Given { middle_ns: 10_000_000_000, least_ns: 0, drift_ppm: 15.0 };
+        let sample = Sample { at_ns: 0, away_ns: 0, forward_ns: 0, reverse_ns: 0, remote_error_ns: None };
+        let exact = Span { lower_ns: 1_000_000, upper_ns: 1_000_000 };
+        let said = one_way(20_000_000, exact, &[sample], &given);
+        // Ten seconds at 15 ppm are 0.15 ms.
+        assert_eq!((said.lower_ns, said.upper_ns), (18_850_000, 19_150_000));
+        let negative = one_way(1_000_000, exact, &[sample], &given);
+        assert_eq!(negative.lower_ns, 0, "nothing arrives before it was sent");
+    }
+}

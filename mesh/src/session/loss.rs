@@ -2,6 +2,10 @@
 //!
 //! A number that the reflector used and that never came back is an answer that was lost on the way back; whatever else
 //! is missing was lost on the way there. Packets after the last answer tell nothing until a later answer comes.
+//!
+//! Numbers do not say which of the packets between two answers was lost where. That matters only when such a gap spans
+//! the end of a window: its losses on the way back are then counted for the earlier window as far as they can be. Each
+//! direction's sum over both windows is right.
 
 use std::collections::BTreeSet;
 use wire::mesh::Loss;

@@ -1,4 +1,4 @@
-//! Which packets were overtaken, and on which way (RFC 4737, section 3: the one that comes late is the one reordered).
+//! Which packets were overtaken, and on which way (RFC 4737: the one that comes late is the one reordered).
 
 use super::probe::{Got, Probe};
 

@@ -37,12 +37,10 @@ pub(super) fn enable_stamps(socket: &UdpSocket) -> bool {
         .is_ok()
 }
 
-/// Asks for the TTL of packets that arrive. Where that fails it is not known.
-pub(super) fn report_ttl(socket: &UdpSocket, v4: bool) {
-    let _unknown_then = match v4 {
-        true => setsockopt(socket, sockopt::Ipv4RecvTtl, &true),
-        false => setsockopt(socket, sockopt::Ipv6RecvHopLimit, &true),
-    };
+/// Asks for the TTL of packets that arrive. A socket for both families wants both; where it fails, TTLs are unknown.
+pub(super) fn report_ttl(socket: &UdpSocket) {
+    let _not_of_this_family = setsockopt(socket, sockopt::Ipv4RecvTtl, &true);
+    let _not_of_this_family = setsockopt(socket, sockopt::Ipv6RecvHopLimit, &true);
 }
 
 /// Sets the traffic class of packets that leave.

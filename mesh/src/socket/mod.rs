@@ -77,19 +77,20 @@ impl<Tag> Socket<Tag> {
     pub fn bind(address: SocketAddr, options: Options) -> io::Result<Self> {
         let raw = Raw::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         let class = u32::from(options.dscp) << 2;
-        // RFC 8762, section 4.2.1: packets leave with the largest TTL, so that the other end can count hops.
+        // As in TWAMP (RFC 5357, section 4.2.1), packets leave with the largest TTL: the other end can count hops.
         if address.is_ipv4() {
             raw.set_ttl_v4(255)?;
             raw.set_tos_v4(class)?;
         } else {
-            raw.set_only_v6(true)?;
+            // The unspecified address is for both families.
+            raw.set_only_v6(!address.ip().is_unspecified())?;
             raw.set_unicast_hops_v6(255)?;
             system::set_class_v6(&raw, class)?;
         }
         raw.set_nonblocking(true)?;
         raw.bind(&address.into())?;
         let socket = UdpSocket::from(raw);
-        system::report_ttl(&socket, address.is_ipv4());
+        system::report_ttl(&socket);
         let stamps = options.kernel_stamps && system::enable_stamps(&socket);
         Ok(Self {
             ready: tokio::net::UdpSocket::from_std(socket.try_clone()?)?,

@@ -9,7 +9,7 @@ pub(super) fn enable_stamps(_: &UdpSocket) -> bool {
     false
 }
 
-pub(super) fn report_ttl(_: &UdpSocket, _v4: bool) {}
+pub(super) fn report_ttl(_: &UdpSocket) {}
 
 pub(super) fn set_class_v6(_: &Raw, _class: u32) -> io::Result<()> {
     Ok(())

@@ -9,12 +9,12 @@ use wire::mesh::{MeshMethod, MeshSend};
 
 #[tokio::test]
 async fn silence_by_udp_starts_tcp_and_http_and_an_answer_ends_them() {
-    let (_reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, None)]);
+    let (_reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, None)]).await;
     // A port that takes packets and says nothing, like a firewall.
     let hole = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
     let front = hole.local_addr().expect("an address");
     let send = MeshSend { fallback: Some(address.to_string()), ..send_to(front) };
-    let mut sending = Sending::start(vec![sending(7, send, None)]);
+    let mut sending = Sending::start(vec![sending(7, send, None)]).await;
     let silent = sending.window().await;
     assert_eq!((silent.method, silent.answered), (MeshMethod::Stamp, 0));
     for method in [MeshMethod::Tcp, MeshMethod::Http] {
@@ -49,16 +49,20 @@ async fn silence_by_udp_starts_tcp_and_http_and_an_answer_ends_them() {
     sending.window_that(|window| window.method == MeshMethod::Stamp && window.answered > 0).await;
     // What was under way when UDP came back is still told; then there are windows of UDP alone.
     let mut alone = 0;
-    while alone < 2 {
+    for _ in 0..20 {
         alone = if sending.window().await.method == MeshMethod::Stamp { alone + 1 } else { 0 };
+        if alone == 2 {
+            return;
+        }
     }
+    panic!("the fall-back goes on although UDP is heard");
 }
 
 #[tokio::test]
 async fn a_dead_peer_is_counted_by_all_methods() {
-    let (reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, None)]);
+    let (reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, None)]).await;
     reflector.stop().await;
-    let mut sending = Sending::start(vec![sending(7, send_to(address), None)]);
+    let mut sending = Sending::start(vec![sending(7, send_to(address), None)]).await;
     let window = sending.window_by(MeshMethod::Tcp).await;
     assert!(window.sent > 0);
     assert_eq!((window.answered, window.loss.lost, window.rtt), (0, window.sent, None));
@@ -66,14 +70,14 @@ async fn a_dead_peer_is_counted_by_all_methods() {
 
 #[tokio::test]
 async fn the_tcp_port_answers_peers_briefly_and_nobody_else() {
-    let (_reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, None)]);
+    let (_reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, None)]).await;
     let mut peer = TcpStream::connect(address).await.expect("connected");
     peer.write_all(b"GET /mesh HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
     let mut said = String::new();
     peer.read_to_string(&mut said).await.expect("an answer, then the end");
     assert!(said.starts_with("HTTP/1.1 204 No Content\r\n"), "{said}");
 
-    let (_nobody, address) = crate::harness::reflector("127.0.0.1:0", Vec::new());
+    let (_nobody, address) = crate::harness::reflector("127.0.0.1:0", Vec::new()).await;
     let mut stranger = TcpStream::connect(address).await.expect("connected");
     let mut nothing = Vec::new();
     // Hung up on: the end of the stream, or a reset.

@@ -8,13 +8,13 @@ use mesh::packet::{ErrorEstimate, Key, Request, Stamp};
 use tokio::net::UdpSocket;
 use wire::mesh::MeshSend;
 
-/// Every mischief, some on packets that follow each other.
+/// Every mischief, some on packets that follow each other. A packet that is lost there is not followed by one that is
+/// lost on the way back: if a window ended between the two, nobody could say which was which.
 fn mischief(sequence: u32) -> (Act, Act) {
     match sequence % 16 {
         1 => (Act::BehindTheNext, Act::Pass),
-        4 => (Act::Drop, Act::Pass),
-        5 => (Act::Pass, Act::Drop),
-        6 => (Act::Drop, Act::Pass),
+        4 => (Act::Pass, Act::Drop),
+        5 | 6 => (Act::Drop, Act::Pass),
         8 => (Act::Twice, Act::Pass),
         10 => (Act::Pass, Act::BehindTheNext),
         13 => (Act::Pass, Act::Twice),
@@ -24,11 +24,11 @@ fn mischief(sequence: u32) -> (Act, Act) {
 
 #[tokio::test]
 async fn losses_duplicates_and_overtaking_are_counted_exactly_for_each_direction() {
-    let (_reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, None)]);
+    let (_reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, None)]).await;
     let relay = Relay::start(address, mischief).await;
     // Longer to wait than this machine may be busy with other tests.
     let send = MeshSend { timeout_us: 3_000_000, ..send_to(relay.address) };
-    let mut sending = Sending::start(vec![sending(7, send, None)]);
+    let mut sending = Sending::start(vec![sending(7, send, None)]).await;
     let (mut first, mut mischiefs) = (0, 0);
     for _ in 0..3 {
         let window = sending.window().await;
@@ -54,8 +54,8 @@ async fn losses_duplicates_and_overtaking_are_counted_exactly_for_each_direction
 
 #[tokio::test]
 async fn a_wrong_key_gets_no_answer() {
-    let (reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, Some(key("ab")))]);
-    let mut sending = Sending::start(vec![sending(7, send_to(address), Some(key("ac")))]);
+    let (reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, Some(key("ab")))]).await;
+    let mut sending = Sending::start(vec![sending(7, send_to(address), Some(key("ac")))]).await;
     let window = sending.window().await;
     assert!(window.sent > 0);
     assert_eq!((window.answered, window.loss.lost, window.lost_somewhere), (0, window.sent, window.sent));
@@ -66,8 +66,8 @@ async fn a_wrong_key_gets_no_answer() {
 
 #[tokio::test]
 async fn an_unknown_session_gets_no_answer() {
-    let (reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, None)]);
-    let mut sending = Sending::start(vec![sending(9, send_to(address), None)]);
+    let (reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, None)]).await;
+    let mut sending = Sending::start(vec![sending(9, send_to(address), None)]).await;
     let window = sending.window().await;
     assert_eq!(window.answered, 0);
     let counters = reflector.reflector().expect("a reflector").counters();
@@ -78,7 +78,7 @@ async fn an_unknown_session_gets_no_answer() {
 /// Whatever is thrown at the reflector's port, it goes on answering whom it should.
 #[tokio::test]
 async fn noise_does_not_stop_the_reflector() {
-    let (reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, Some(key("ab")))]);
+    let (reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, Some(key("ab")))]).await;
     let noise = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
     for len in (0..1500).step_by(7) {
         noise.send_to(&vec![0xff; len], address).await.expect("sent");

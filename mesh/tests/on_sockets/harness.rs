@@ -52,11 +52,11 @@ fn session(ssid: u16, peer: &str, region: &str, role: MeshRole, key: Option<Mesh
 }
 
 /// A probe that answers, and where.
-pub fn reflector(loopback: &str, sessions: Vec<MeshSession>) -> (Mesh, SocketAddr) {
+pub async fn reflector(loopback: &str, sessions: Vec<MeshSession>) -> (Mesh, SocketAddr) {
     let (windows, _) = mpsc::channel(1);
     let mut mesh = Mesh::new(settings("tokyo-1", "ap-northeast-1"), windows);
     let listen = Some(loopback.parse().expect("an address"));
-    mesh.apply(&MeshPlan { listen, sessions }).expect("a free port");
+    mesh.apply(&MeshPlan { listen, sessions }).await.expect("a free port");
     let address = mesh.reflector().expect("a reflector").address();
     (mesh, address)
 }
@@ -68,10 +68,10 @@ pub struct Sending {
 }
 
 impl Sending {
-    pub fn start(sessions: Vec<MeshSession>) -> Self {
+    pub async fn start(sessions: Vec<MeshSession>) -> Self {
         let (sender, windows) = mpsc::channel(100);
         let mut mesh = Mesh::new(settings("paris-1", "eu-west-3"), sender);
-        mesh.apply(&MeshPlan { listen: None, sessions }).expect("a good plan");
+        mesh.apply(&MeshPlan { listen: None, sessions }).await.expect("a good plan");
         Self { mesh, windows }
     }
 

@@ -24,8 +24,8 @@ async fn both_modes_and_both_families_measure() {
     for (loopback, key) in
         [("127.0.0.1:0", None), ("127.0.0.1:0", Some(key("ab"))), ("[::1]:0", Some(key("cd")))]
     {
-        let (reflector, address) = reflector(loopback, vec![reflecting(7, key.clone())]);
-        let mut sending = Sending::start(vec![sending(7, send_to(address), key)]);
+        let (reflector, address) = reflector(loopback, vec![reflecting(7, key.clone())]).await;
+        let mut sending = Sending::start(vec![sending(7, send_to(address), key)]).await;
         let window = sending.window_that(|window| window.answered == window.sent).await;
         is_healthy(&window);
         assert_eq!(
@@ -41,11 +41,28 @@ async fn both_modes_and_both_families_measure() {
     }
 }
 
+#[tokio::test]
+async fn one_port_is_for_both_families() {
+    let (reflector, any) = reflector("[::]:0", vec![reflecting(7, None), reflecting(8, None)]).await;
+    let to = |host: &str| send_to(format!("{host}:{}", any.port()).parse().expect("an address"));
+    let sessions = vec![sending(7, to("127.0.0.1"), None), sending(8, to("[::1]"), None)];
+    let mut sending = Sending::start(sessions).await;
+    for ssid in [7, 8] {
+        let window =
+            sending.window_that(|window| window.ssid == ssid && window.answered == window.sent).await;
+        is_healthy(&window);
+        if cfg!(target_os = "linux") {
+            assert_eq!(window.ttl, Some(255), "no hop between");
+        }
+    }
+    reflector.stop().await;
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_kernel_takes_all_four_stamps() {
-    let (_reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, None)]);
-    let mut sending = Sending::start(vec![sending(7, send_to(address), None)]);
+    let (_reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, None)]).await;
+    let mut sending = Sending::start(vec![sending(7, send_to(address), None)]).await;
     // The kernel begins to stamp a moment after it was asked, so the first window may have others.
     let all = |kinds: wire::mesh::Stamps| [kinds.sent, kinds.reached, kinds.returned, kinds.received];
     let window = sending
@@ -60,12 +77,13 @@ async fn the_kernel_takes_all_four_stamps() {
 
 #[tokio::test]
 async fn stamps_of_the_program_are_called_so() {
-    let (_reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, None)]);
+    let (_reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, None)]).await;
     let (windows, received) = tokio::sync::mpsc::channel(10);
     let settings =
         mesh::run::Settings { kernel_stamps: false, ..crate::harness::settings("paris-1", "eu-west-3") };
     let mut mesh = mesh::run::Mesh::new(settings, windows);
     mesh.apply(&MeshPlan { listen: None, sessions: vec![sending(7, send_to(address), None)] })
+        .await
         .expect("a good plan");
     let mut sending = Sending { mesh, windows: received };
     let stamps = sending.window_that(|window| window.answered > 0).await.stamps.expect("answered");
@@ -74,14 +92,15 @@ async fn stamps_of_the_program_are_called_so() {
 
 #[tokio::test]
 async fn another_session_comes_and_goes_without_disturbing_the_first() {
-    let (_reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, None), reflecting(8, None)]);
-    let mut probe = Sending::start(vec![sending(7, send_to(address), None)]);
+    let (_reflector, address) =
+        reflector("127.0.0.1:0", vec![reflecting(7, None), reflecting(8, None)]).await;
+    let mut probe = Sending::start(vec![sending(7, send_to(address), None)]).await;
     let first = probe.window().await;
     let both = vec![sending(7, send_to(address), None), sending(8, send_to(address), None)];
-    probe.mesh.apply(&MeshPlan { listen: None, sessions: both }).expect("a good plan");
+    probe.mesh.apply(&MeshPlan { listen: None, sessions: both }).await.expect("a good plan");
     probe.window_that(|window| window.ssid == 8 && window.answered > 0).await;
     let one = vec![sending(7, send_to(address), None)];
-    probe.mesh.apply(&MeshPlan { listen: None, sessions: one }).expect("a good plan");
+    probe.mesh.apply(&MeshPlan { listen: None, sessions: one }).await.expect("a good plan");
     // Windows of a session follow each other without a gap for as long as it is not started anew.
     let later = probe.window_that(|window| window.ssid == 7).await;
     let apart_us = later.started.since(first.started);
@@ -91,15 +110,26 @@ async fn another_session_comes_and_goes_without_disturbing_the_first() {
 
 #[tokio::test]
 async fn a_plan_that_cannot_be_carried_out_is_explained() {
-    let (_taken, address) = reflector("127.0.0.1:0", Vec::new());
-    let mut probe = Sending::start(Vec::new());
+    let (_taken, address) = reflector("127.0.0.1:0", Vec::new()).await;
+    let mut probe = Sending::start(Vec::new()).await;
     let mut slow = send_to(address);
     slow.interval_us = 1;
     let sessions = vec![sending(7, slow, None), sending(0, send_to(address), None)];
     let refused =
-        probe.mesh.apply(&MeshPlan { listen: Some(address), sessions }).expect_err("three mistakes");
+        probe.mesh.apply(&MeshPlan { listen: Some(address), sessions }).await.expect_err("three mistakes");
     let said: Vec<String> = refused.iter().map(ToString::to_string).collect();
     for part in ["choose another address or port", "10 ms to 60 s", "must not be 0"] {
         assert!(said.iter().any(|text| text.contains(part)), "{part}: {said:?}");
     }
+}
+
+#[tokio::test]
+async fn a_reflector_may_be_turned_off_and_on() {
+    let (mut reflector, address) = reflector("127.0.0.1:0", vec![reflecting(7, None)]).await;
+    reflector.apply(&MeshPlan::default()).await.expect("nothing to do");
+    assert!(reflector.reflector().is_none());
+    let plan = MeshPlan { listen: Some(address), sessions: vec![reflecting(7, None)] };
+    reflector.apply(&plan).await.expect("the port is free at once");
+    let mut sending = Sending::start(vec![sending(7, send_to(address), None)]).await;
+    is_healthy(&sending.window_that(|window| window.answered > 0).await);
 }

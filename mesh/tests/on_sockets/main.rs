@@ -2,6 +2,7 @@
 
 mod fallback;
 mod faults;
+mod foreign;
 mod golden;
 mod harness;
 mod loopback;

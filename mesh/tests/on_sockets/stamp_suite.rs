@@ -58,7 +58,7 @@ async fn their_reflector_answers_our_sender() {
         let Some(command) = program() else { return };
         let (_child, address) = their_reflector(command, key.as_ref()).await;
         let send = MeshSend { timeout_us: 3_000_000, ..send_to(address) };
-        let mut sending = Sending::start(vec![sending(7, send, key.clone())]);
+        let mut sending = Sending::start(vec![sending(7, send, key.clone())]).await;
         let window = sending.window_that(|window| window.answered > 0).await;
         assert_eq!((window.rejected, window.duplicates, window.invalid_stamps), (0, 0, 0), "{window:?}");
         assert_eq!(window.loss.lost, 0, "{window:?}");
@@ -76,7 +76,7 @@ async fn their_reflector_answers_our_sender() {
 async fn a_wrong_key_is_refused_by_them() {
     let Some(command) = program() else { return };
     let (_child, address) = their_reflector(command, Some(&key("ab"))).await;
-    let mut sending = Sending::start(vec![sending(7, send_to(address), Some(key("ac")))]);
+    let mut sending = Sending::start(vec![sending(7, send_to(address), Some(key("ac")))]).await;
     let window = sending.window().await;
     assert!(window.sent > 0);
     assert_eq!(window.answered, 0);
@@ -86,7 +86,7 @@ async fn a_wrong_key_is_refused_by_them() {
 async fn their_sender_is_answered_by_our_reflector() {
     for key in [None, Some(key("ab"))] {
         let Some(mut command) = program() else { return };
-        let (mesh, address) = reflector("127.0.0.1:0", vec![reflecting(7, key.clone())]);
+        let (mesh, address) = reflector("127.0.0.1:0", vec![reflecting(7, key.clone())]).await;
         let port = address.port().to_string();
         command.args(["--remote-addr", "127.0.0.1", "--remote-port", &port, "--local-addr", "127.0.0.1"]);
         command.args(["--count", "20", "--send-delay", "10", "--ssid", "7", "--output-format", "json"]);

@@ -134,7 +134,7 @@ pub struct Variation {
     pub p50_ns: u64,
     pub p95_ns: u64,
     pub p99_ns: u64,
-    /// The 99.9th percentile: the usual single value of RFC 5481, section 6.5.
+    /// The 99.9th percentile: with the least delay, the usual single value of RFC 5481.
     pub p999_ns: u64,
     /// The interarrival jitter of RFC 3550, section 6.4.1, at the end of the window, nanoseconds.
     pub jitter_ns: u64,
@@ -195,4 +195,24 @@ pub enum Stamping {
     User,
     /// The other end does not say.
     Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_of_few_words_is_read_and_survives() {
+        let window: MeshWindow = serde_json::from_str(
+            r#"{"ssid": 7, "from": "paris-1", "from_region": "eu-west-3", "to": "tokyo-1", "to_region": "ap-northeast-1",
+                "method": "tcp", "started": 1, "ended": 60000001, "timeout_us": 3000000, "sent": 60, "answered": 59,
+                "loss": {"lost": 1, "of": 60, "low": 0.003, "high": 0.0886},
+                "clock": {"network": {"lower_ns": -5, "upper_ns": 9}}}"#,
+        )
+        .expect("a window");
+        assert_eq!((window.method, window.late, window.rtt), (MeshMethod::Tcp, 0, None));
+        assert_eq!(window.clock.map(|clock| (clock.declared, clock.offset)), Some((None, None)));
+        let text = serde_json::to_string(&window).expect("text");
+        assert_eq!(serde_json::from_str::<MeshWindow>(&text).expect("the same window"), window);
+    }
 }
