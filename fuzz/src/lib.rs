@@ -44,8 +44,11 @@ pub mod spool;
 pub mod stamp;
 pub mod template;
 
+/// Takes any bytes, and panics when a promise is broken.
+pub type Run = fn(&[u8]);
+
 /// Every target by its name, which is also that of its binary and of its folder of seeds.
-pub const TARGETS: [(&str, fn(&[u8])); 19] = [
+pub const TARGETS: [(&str, Run); 19] = [
     ("certificate", certificate::run),
     ("config", config::run),
     ("cookie", cookie::run),
