@@ -4,6 +4,7 @@ use crate::{
     capacity::Capacity,
     collect, health, kept,
     link::Link,
+    mesh::Participant,
     metrics::Metrics,
     net::{Net, NetError},
     pacer::Pacer,
@@ -179,6 +180,13 @@ impl App {
             orders: order,
             current: kept.clone().map(Arc::new),
         };
+        let participant = Participant {
+            region: settings.region.clone(),
+            random: random.clone(),
+            metrics: metrics.clone(),
+            spool: spool.clone(),
+            assigned: assigned.clone(),
+        };
         let uplink = Uplink::new(link.clone(), spool.clone(), clock.clone(), random, metrics.clone());
 
         let listener = match listener {
@@ -194,6 +202,7 @@ impl App {
         tasks.spawn(Stage::Intake, "stream", |stop| stream.run(stop));
         let (at, own) = (settings.region, condition.clone());
         tasks.spawn(Stage::Intake, "self check", |stop| selfcheck::run(controls, at, clock, own, stop));
+        tasks.spawn(Stage::Work, "mesh", |stop| participant.run(stop));
         tasks.spawn(Stage::Work, "collect", |stop| collect::run(taken, spool, stop));
         tasks.spawn(Stage::Output, "uplink", |stop| uplink.run(stop));
         if let Some(listener) = listener {

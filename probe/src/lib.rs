@@ -26,6 +26,7 @@ mod health;
 pub mod kept;
 mod lines;
 mod link;
+mod mesh;
 mod metrics;
 pub mod net;
 pub mod pacer;

@@ -4,6 +4,7 @@
 //! so that several probes of one process stay apart. What grows with the number of checks is not counted by
 //! instruments but kept in [`table`] and written by [`text`].
 
+mod mesh;
 mod table;
 mod text;
 
@@ -13,13 +14,16 @@ use opentelemetry::{
     KeyValue, global,
     metrics::{Counter, Gauge, Histogram},
 };
+use runtime::lock::lock;
 use std::{
+    collections::BTreeSet,
     slice,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
 };
 use wire::{
-    Micros, RegionId,
+    Micros, ProbeId, RegionId,
     assignment::Assignment,
+    mesh::MeshWindow,
     sample::{Outcome, Sample, Trigger},
 };
 
@@ -35,6 +39,7 @@ pub struct Metrics {
     sent: Counter<u64>,
     at: RegionId,
     series: Table,
+    mesh: Arc<Mutex<mesh::Windows>>,
 }
 
 impl Metrics {
@@ -69,6 +74,7 @@ impl Metrics {
             region,
             at: place.clone(),
             series: Table::default(),
+            mesh: Arc::default(),
             sent: meter
                 .u64_counter("sextant_probe_uplink")
                 .with_unit("By")
@@ -142,7 +148,17 @@ impl Metrics {
 
     /// The figures of each series in the Prometheus text format. Takes a moment when there are thousands.
     pub fn series_text(&self) -> String {
-        text::render(&self.series.rows(), &self.at)
+        text::render(&self.series.rows(), &self.at) + &mesh::render(&lock(&self.mesh))
+    }
+
+    /// Forgets windows with probes that are no peers of the mesh any more.
+    pub fn mesh_with(&self, peers: &BTreeSet<ProbeId>) {
+        mesh::keep(&mut lock(&self.mesh), peers);
+    }
+
+    /// Takes a finished window of the mesh.
+    pub fn mesh_window(&self, window: &MeshWindow) {
+        lock(&self.mesh).insert((window.to.clone(), window.method), window.clone());
     }
 
     /// Counts a batch that the collector took.

@@ -287,7 +287,7 @@ async fn slow_runs_are_marked_and_explained() {
     let found = run_one(&tight, server.url()).await;
     assert!(found.slow && found.outcome == Outcome::Ok);
     let evidence = found.evidence.expect("slow runs have evidence");
-    assert!(evidence.summary.contains("budget 20 ms (wait 6"), "{}", evidence.summary);
+    assert!(evidence.summary.contains("budget 20 ms (wait "), "{}", evidence.summary);
     assert_eq!(evidence.excerpt.as_deref(), Some("body"));
     let loose = AssignedCheck { budget_us: Some(4 * SECOND), ..tight };
     assert!(!run_one(&loose, server.url()).await.slow);
