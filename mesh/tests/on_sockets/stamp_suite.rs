@@ -43,8 +43,13 @@ async fn their_reflector(mut command: Command, key: Option<&MeshKey>) -> (Child,
     ]);
     authentication(&mut command, key);
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("their reflector starts");
+    // Looked up in the kernel's table: trying to take the port would keep them from taking it.
+    let listens = || {
+        let table = std::fs::read_to_string("/proc/net/udp").unwrap_or_default();
+        table.contains(&format!(":{:04X} 00000000:0000", address.port()))
+    };
     let taken = async {
-        while UdpSocket::bind(address).is_ok() {
+        while !listens() {
             tokio::task::yield_now().await;
         }
     };
