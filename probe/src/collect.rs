@@ -1,7 +1,7 @@
 //! Gathers samples into reports: few writes to the disk when all is well, and no delay when a decision waits.
 
 use crate::{complaint::Complaint, runner::Taken, spool::SharedSpool};
-use std::{collections::VecDeque, error::Error, time::Duration};
+use std::{collections::VecDeque, error::Error, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -74,10 +74,13 @@ fn is_urgent(sample: &Sample) -> bool {
 async fn flush(held: &mut VecDeque<Taken>, spool: &SharedSpool, trouble: &mut Complaint) -> bool {
     while let Some(first) = held.front() {
         let probe: ProbeId = first.probe.clone();
-        let same = held.iter().take(MAX_SAMPLES).take_while(|taken| taken.probe == probe);
-        let samples: Vec<Sample> = same.map(|taken| taken.sample.clone()).collect();
-        let count = samples.len();
-        if let Err(error) = spool.append(probe, samples).await {
+        let count = held.iter().take(MAX_SAMPLES).take_while(|taken| taken.probe == probe).count();
+        let samples: Arc<Vec<Sample>> = Arc::new(held.drain(..count).map(|taken| taken.sample).collect());
+        if let Err(error) = spool.append(probe.clone(), samples.clone()).await {
+            let back = Arc::try_unwrap(samples).unwrap_or_else(|shared| shared.to_vec());
+            for sample in back.into_iter().rev() {
+                held.push_front(Taken { probe: probe.clone(), sample });
+            }
             let lost = held.len().saturating_sub(HELD_MOST);
             held.drain(..lost);
             spool.note_lost(lost);
@@ -90,7 +93,6 @@ async fn flush(held: &mut VecDeque<Taken>, spool: &SharedSpool, trouble: &mut Co
             }
             return false;
         }
-        held.drain(..count);
         trouble.settle();
     }
     true
@@ -134,7 +136,7 @@ mod tests {
         let reports = spool.peek(1000, usize::MAX).await.expect("readable");
         reports
             .iter()
-            .map(|report| report.samples.iter().map(|sample| sample.scheduled.0).collect())
+            .map(|report| testing::read(report).samples.iter().map(|sample| sample.scheduled.0).collect())
             .collect()
     }
 

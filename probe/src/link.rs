@@ -18,7 +18,7 @@ use url::Url;
 use wire::{
     RegionId,
     problem::{self, Problem},
-    report::{Batch, HEARTBEAT_SECONDS, PATH, STREAM_PATH},
+    report::{HEARTBEAT_SECONDS, PATH, STREAM_PATH},
 };
 
 /// The longest a report may take to be answered.
@@ -83,9 +83,10 @@ impl Link {
         &self.collectors[turn % self.collectors.len()]
     }
 
-    /// Posts a batch; `Ok` means that it is committed.
-    pub async fn post(&self, turn: usize, batch: &Batch) -> Result<(), Failure> {
-        let request = self.client.post(self.url(turn, PATH)).json(batch).timeout(ANSWER);
+    /// Posts the JSON of a [`wire::report::Batch`]; `Ok` means that it is committed.
+    pub async fn post(&self, turn: usize, batch: Vec<u8>) -> Result<(), Failure> {
+        let post = self.client.post(self.url(turn, PATH)).header(CONTENT_TYPE, "application/json");
+        let request = post.body(batch).timeout(ANSWER);
         self.send(request).await.map(|_| ())
     }
 

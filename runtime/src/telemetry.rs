@@ -142,6 +142,7 @@ fn traces(resource: Resource) -> Result<SdkTracerProvider, Error> {
         .map_err(|source| Error::Exporter { signal: "trace", source })?;
     let provider = SdkTracerProvider::builder().with_resource(resource).with_batch_exporter(exporter).build();
     global::set_tracer_provider(provider.clone());
+    crate::trace::set_exported();
     Ok(provider)
 }
 

@@ -11,6 +11,8 @@
 //! spawned, so dropping the future closes the socket.
 
 mod attempt;
+#[doc(hidden)]
+pub mod bench;
 mod certificate;
 mod crew;
 mod dial;

@@ -15,6 +15,7 @@ mod segment;
 mod shared;
 
 pub use error::SpoolError;
+pub use segment::Spooled;
 pub use shared::{Gauges, SharedSpool};
 
 use crate::atomic_file;
@@ -26,14 +27,13 @@ use std::{
     path::{Path, PathBuf},
 };
 use tracing::{error, warn};
-use wire::{
-    Micros, ProbeId,
-    report::{MAX_SAMPLES, Report},
-    sample::Sample,
-};
+use wire::{Micros, ProbeId, report::MAX_SAMPLES, sample::Sample};
 
 /// A segment that has grown to this is not written to any more, bytes.
 const SEGMENT_BYTES: u64 = 1 << 20;
+/// The mark is written after so many commits. A crash lets those since then come again, which the collector notices and
+/// does not count twice; writing and syncing the mark each time would cost more than everything else of a report.
+const MARK_EVERY: u32 = 16;
 /// How many numbers are passed over after damage, when the clock does not say more.
 const SKIP: i64 = 1 << 20;
 /// The least disk limit that makes sense, bytes.
@@ -50,6 +50,8 @@ pub struct Spool {
     /// Open for appending to the last segment; none when the next append shall begin a new one.
     active: Option<File>,
     cursor: Cursor,
+    /// Commits that the mark on disk does not know.
+    unmarked: u32,
     next: i64,
     /// Held for as long as this spool is open.
     _lock: File,
@@ -94,6 +96,7 @@ impl Spool {
             segments,
             active: None,
             cursor,
+            unmarked: 0,
             next,
             _lock: lock,
         };
@@ -114,13 +117,12 @@ impl Spool {
     ///
     /// # Errors
     /// When the disk refuses; nothing of the call counts as written then.
-    pub fn append(&mut self, probe: &ProbeId, samples: Vec<Sample>) -> Result<Option<i64>, SpoolError> {
+    pub fn append(&mut self, probe: &ProbeId, samples: &[Sample]) -> Result<Option<i64>, SpoolError> {
         let mut encoded = Vec::new();
         let mut records = Vec::new();
         let mut next = self.next;
         for chunk in samples.chunks(MAX_SAMPLES) {
-            let report = Report { probe: probe.clone(), sequence: next, samples: chunk.to_vec() };
-            next = segment::encode(report, &mut encoded, &mut records);
+            next = segment::encode(probe, next, chunk, &mut encoded, &mut records);
         }
         if records.is_empty() {
             return Ok(None);
@@ -137,7 +139,7 @@ impl Spool {
     ///
     /// # Errors
     /// When a segment cannot be opened now (for example for want of file handles).
-    pub fn peek(&mut self, max_reports: usize, max_bytes: usize) -> Result<Vec<Report>, SpoolError> {
+    pub fn peek(&mut self, max_reports: usize, max_bytes: usize) -> Result<Vec<Spooled>, SpoolError> {
         let mut reports = Vec::new();
         let (mut bytes, mut reached) = (0, self.cursor.next);
         'all: for segment in &mut self.segments {
@@ -171,7 +173,7 @@ impl Spool {
     }
 
     /// Marks every report up to and including `sequence` as done. They are not handed out again, also when this
-    /// returns an error; only after a crash they might be.
+    /// returns an error; only after a crash the last ones might be.
     ///
     /// # Errors
     /// When the mark cannot be written.
@@ -213,6 +215,13 @@ impl Spool {
         self.cursor.next = to;
         // Deleting first means that a full disk, which refuses the mark, does not stay full.
         self.delete_done();
+        self.unmarked += 1;
+        if lost > 0 || self.unmarked >= MARK_EVERY { self.mark() } else { Ok(()) }
+    }
+
+    fn mark(&mut self) -> Result<(), SpoolError> {
+        // Also when it fails: a disk that refuses is not asked at each report.
+        self.unmarked = 0;
         self.cursor.save(&self.folder)
     }
 
@@ -237,7 +246,7 @@ impl Spool {
             // Only the mark remembers the sequence from here on.
             self.cursor.next = self.next;
         }
-        let saved = self.cursor.save(&self.folder);
+        let saved = self.mark();
         if self.segments.len() == 1 {
             saved?;
             self.active = None;
@@ -273,6 +282,16 @@ impl Spool {
             return Err(SpoolError::Io { action: "write to the spool", path, source });
         }
         Ok(())
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        if self.unmarked > 0
+            && let Err(error) = self.mark()
+        {
+            error!(%error, "the last reports are done and cannot be marked so: they are sent again");
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! The spool as tasks use it: its blocking calls run on threads that may block.
 
-use super::{Spool, SpoolError};
+use super::{Spool, SpoolError, Spooled};
 use runtime::lock::lock;
 use std::sync::{
     Arc, Mutex,
     atomic::{AtomicU64, Ordering},
 };
 use tokio::sync::Notify;
-use wire::{ProbeId, report::Report, sample::Sample};
+use wire::{ProbeId, sample::Sample};
 
 /// What is known of the spool without waiting for the disk.
 #[derive(Debug, Default)]
@@ -41,8 +41,8 @@ impl SharedSpool {
     ///
     /// # Errors
     /// As there.
-    pub async fn append(&self, probe: ProbeId, samples: Vec<Sample>) -> Result<Option<i64>, SpoolError> {
-        let end = self.with(move |spool| spool.append(&probe, samples)).await;
+    pub async fn append(&self, probe: ProbeId, samples: Arc<Vec<Sample>>) -> Result<Option<i64>, SpoolError> {
+        let end = self.with(move |spool| spool.append(&probe, &samples)).await;
         self.grown.notify_one();
         end
     }
@@ -51,7 +51,7 @@ impl SharedSpool {
     ///
     /// # Errors
     /// As there.
-    pub async fn peek(&self, max_reports: usize, max_bytes: usize) -> Result<Vec<Report>, SpoolError> {
+    pub async fn peek(&self, max_reports: usize, max_bytes: usize) -> Result<Vec<Spooled>, SpoolError> {
         self.with(move |spool| spool.peek(max_reports, max_bytes)).await
     }
 
