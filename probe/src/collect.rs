@@ -15,8 +15,10 @@ use wire::{
 const LINGER: Duration = Duration::from_millis(200);
 /// How long a sample that a decision waits for may wait for others; it is rarely alone.
 const LINGER_URGENT: Duration = Duration::from_millis(5);
-/// As many samples are not kept waiting.
-const ENOUGH: usize = 100;
+/// As many samples are not kept waiting: they fill a report.
+const ENOUGH: usize = MAX_SAMPLES;
+/// The most that is written and synced at once. Several reports, so that a slow disk costs delay and not samples.
+const WRITE_MOST: usize = 10 * MAX_SAMPLES;
 /// While the disk refuses: how long until the next try, and how many samples are held in memory.
 const RETRY: Duration = Duration::from_secs(1);
 const HELD_MOST: usize = 10_000;
@@ -74,7 +76,7 @@ fn is_urgent(sample: &Sample) -> bool {
 async fn flush(held: &mut VecDeque<Taken>, spool: &SharedSpool, trouble: &mut Complaint) -> bool {
     while let Some(first) = held.front() {
         let probe: ProbeId = first.probe.clone();
-        let count = held.iter().take(MAX_SAMPLES).take_while(|taken| taken.probe == probe).count();
+        let count = held.iter().take(WRITE_MOST).take_while(|taken| taken.probe == probe).count();
         let samples: Arc<Vec<Sample>> = Arc::new(held.drain(..count).map(|taken| taken.sample).collect());
         if let Err(error) = spool.append(probe.clone(), samples.clone()).await {
             let back = Arc::try_unwrap(samples).unwrap_or_else(|shared| shared.to_vec());

@@ -140,7 +140,8 @@ pub(super) async fn line(
     let tls = alpn.map(|alpn| Ok((alpn, to.server_name()?))).transpose()?;
     let socket = tcp(to, net, recorder).await?;
     let Some((alpn, name)) = tls else { return Ok(Line { socket: Box::new(socket), h2: false }) };
-    let socket = secure(socket, name, alpn, net, recorder).await?;
+    // A handshake's state is large; see `rare`.
+    let socket = Box::pin(secure(socket, name, alpn, net, recorder)).await?;
     let h2 = socket.get_ref().1.alpn_protocol() == Some(b"h2");
     Ok(Line { socket: Box::new(socket), h2 })
 }

@@ -45,14 +45,15 @@ pub(super) async fn over(
     let mut crew = Crew::default();
     let end = End::default();
     if line.h2 {
-        let (mut sender, connection) = http2::handshake(crew.inbox(), io).await.map_err(early)?;
+        // Boxed, because its state is large and most runs speak HTTP/1.1; see `rare`.
+        let (mut sender, connection) = Box::pin(http2::handshake(crew.inbox(), io)).await.map_err(early)?;
         crew.hire(end.of(connection));
         let answer = async {
             sender.ready().await?;
             recorder.arm();
             sender.send_request(request).await
         };
-        converse(&mut crew, answer, &end, recorder).await
+        Box::pin(converse(&mut crew, answer, &end, recorder)).await
     } else {
         let (mut sender, connection) = http1::handshake(io).await.map_err(early)?;
         crew.hire(end.of(connection));

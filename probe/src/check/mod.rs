@@ -41,7 +41,7 @@ use crate::net::Net;
 use attempt::{Attempt, Limit};
 use outcome::{single, unsupported};
 use record::Recorder;
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 use wire::{
     Micros,
     assignment::{AssignedCheck, CheckKind, Endpoint},
@@ -131,26 +131,26 @@ pub async fn run(check: &AssignedCheck, endpoint: &Endpoint, net: &Net, trace: &
         CheckKind::Tcp(tcp) => {
             let recorder = Recorder::start();
             let work = tcp::check(tcp, &endpoint.url, net, &recorder);
-            single(attempt::watched(limit, &recorder, work).await, check.budget_us)
+            single(rare(attempt::watched(limit, &recorder, work)).await, check.budget_us)
         }
         CheckKind::Tls(tls) => {
             let recorder = Recorder::start();
             let work = tls::check(tls, &endpoint.url, net, &recorder);
-            single(attempt::watched(limit, &recorder, work).await, check.budget_us)
+            single(rare(attempt::watched(limit, &recorder, work)).await, check.budget_us)
         }
         CheckKind::Dns(dns) => {
             let recorder = Recorder::start();
             let work = dns::check(dns, &endpoint.url, net, trace, &recorder);
-            single(attempt::watched(limit, &recorder, work).await, check.budget_us)
+            single(rare(attempt::watched(limit, &recorder, work)).await, check.budget_us)
         }
-        CheckKind::Icmp(icmp) => match icmp::check(icmp, &endpoint.url, limit, net, trace).await {
+        CheckKind::Icmp(icmp) => match rare(icmp::check(icmp, &endpoint.url, limit, net, trace)).await {
             Ok(attempt) => single(attempt, check.budget_us),
             Err(icmp::Unsupported(why)) => unsupported(&why),
         },
         CheckKind::Grpc(grpc) => {
             let recorder = Recorder::start();
             let work = grpc::check(grpc, &endpoint.url, trace, net, &recorder);
-            let attempt = attempt::watched(limit, &recorder, work).await;
+            let attempt = rare(attempt::watched(limit, &recorder, work)).await;
             let trace_id = attempt.record.phases.send.is_some().then(|| trace.id());
             Measured { trace_id, ..single(attempt, check.budget_us) }
         }
@@ -165,11 +165,17 @@ pub async fn run(check: &AssignedCheck, endpoint: &Endpoint, net: &Net, trace: &
             };
             // The nonce of RFC 6455 (4.1) only has to be random; the trace id is.
             let work = websocket::check(socket, &prepared, trace.trace_id, net, &recorder);
-            let attempt = Attempt { secrets, ..attempt::watched(limit, &recorder, work).await };
+            let attempt = Attempt { secrets, ..rare(attempt::watched(limit, &recorder, work)).await };
             let own = socket.headers.keys().any(|name| name.eq_ignore_ascii_case("traceparent"));
             let trace_id = (attempt.record.phases.send.is_some() && !own).then(|| trace.id());
             Measured { trace_id, ..single(attempt, check.budget_us) }
         }
-        CheckKind::Journey(journey) => journey::run(check, journey, endpoint, net, trace, limit).await,
+        CheckKind::Journey(journey) => rare(journey::run(check, journey, endpoint, net, trace, limit)).await,
     }
+}
+
+/// Puts the state of a kind that is not HTTP behind a pointer. A run's future is as large as its largest branch, and is
+/// allocated, moved and freed as a whole for each run.
+fn rare<F: Future>(work: F) -> Pin<Box<F>> {
+    Box::pin(work)
 }
