@@ -47,7 +47,10 @@ fn main() -> ExitCode {
     runtime::tls::install();
     let cli = Cli::parse();
     let format = cli.log_format.into();
-    let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let threads = match &cli.command {
+        Command::Probe(args) => args.runtime(),
+        _ => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+    };
     let done = match threads {
         Err(error) => Err(anyhow::Error::new(error).context("cannot start worker threads")),
         Ok(threads) => threads.block_on(async {

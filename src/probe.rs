@@ -10,6 +10,13 @@ pub struct Args {
     probe: probe::cli::Args,
 }
 
+impl Args {
+    /// The runtime with as many threads as the options say.
+    pub fn runtime(&self) -> std::io::Result<tokio::runtime::Runtime> {
+        self.probe.runtime()
+    }
+}
+
 /// Runs until SIGTERM.
 pub async fn run(args: Args, format: LogFormat) -> anyhow::Result<()> {
     probe::cli::run(args.probe, format).await.map_err(|error| match error.exit_code() {

@@ -10,7 +10,8 @@ use runtime::{
     signal,
     telemetry::{self, LogFormat},
 };
-use std::{fs, io, net::SocketAddr, path::PathBuf};
+use std::{fs, io, net::SocketAddr, num::NonZeroUsize, path::PathBuf};
+use tokio::runtime::{Builder, Runtime};
 use wire::RegionId;
 
 /// The options of a probe.
@@ -34,6 +35,10 @@ pub struct Args {
     /// Connect to ADDR:PORT where a check says HOST:PORT, as curl's --resolve does. Repeatable.
     #[arg(long, value_name = "HOST:PORT=ADDR:PORT")]
     resolve: Vec<Override>,
+    /// Threads that run checks. One carries thousands of runs a second; more spare wide machines a queue, and cost
+    /// processor time in passing work on.
+    #[arg(long, env = "SEXTANT_PROBE_THREADS", default_value = "1", value_name = "N")]
+    threads: NonZeroUsize,
     /// Serve /healthz, /readyz and /metrics here.
     #[arg(long, env = "SEXTANT_PROBE_LISTEN", value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
@@ -47,6 +52,19 @@ pub struct Args {
     /// The file that says where the secrets are that checks use by name; the collector never sees it.
     #[arg(long, env = "SEXTANT_SECRETS", value_name = "FILE")]
     secrets: Option<PathBuf>,
+}
+
+impl Args {
+    /// The runtime that [`run`] is meant to run on.
+    ///
+    /// # Errors
+    /// When the system refuses threads or files.
+    pub fn runtime(&self) -> io::Result<Runtime> {
+        match self.threads.get() {
+            1 => Builder::new_current_thread().enable_all().build(),
+            many => Builder::new_multi_thread().worker_threads(many).enable_all().build(),
+        }
+    }
 }
 
 /// How log lines look, as an option.
@@ -145,7 +163,12 @@ mod tests {
         let args = parse(&[&good[..], &["--resolve", "a.test:80=127.0.0.1:1"]].concat()).expect("good");
         assert_eq!((args.collector.len(), args.resolve.len()), (2, 1));
         assert_eq!(args.spool_bytes, DEFAULT_SPOOL_BYTES);
-        for bad in [&["--region", "North"][..], &["--resolve", "a.test"], &["--spool-bytes", "-1"]] {
+        for bad in [
+            &["--region", "North"][..],
+            &["--resolve", "a.test"],
+            &["--spool-bytes", "-1"],
+            &["--threads", "0"],
+        ] {
             assert!(parse(&[&good[..], bad].concat()).is_err(), "{bad:?}");
         }
     }

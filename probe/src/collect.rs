@@ -14,8 +14,10 @@ use wire::{
 const LINGER: Duration = Duration::from_millis(200);
 /// How long a sample that a decision waits for may wait for others; it is rarely alone.
 const LINGER_URGENT: Duration = Duration::from_millis(5);
-/// As many samples are not kept waiting.
-const ENOUGH: usize = 100;
+/// As many samples are not kept waiting: they fill a report.
+const ENOUGH: usize = MAX_SAMPLES;
+/// The most that is written and synced at once. Several reports, so that a slow disk costs delay and not samples.
+const WRITE_MOST: usize = 10 * MAX_SAMPLES;
 
 /// Takes samples until `stop`, then takes what is left, and spools all of it.
 pub async fn run(mut samples: mpsc::Receiver<Taken>, spool: SharedSpool, stop: CancellationToken) {
@@ -64,7 +66,7 @@ fn is_urgent(sample: &Sample) -> bool {
 async fn flush(held: &mut VecDeque<Taken>, spool: &SharedSpool) {
     while let Some(first) = held.front() {
         let probe: ProbeId = first.probe.clone();
-        let same = held.iter().take(MAX_SAMPLES).take_while(|taken| taken.probe == probe).count();
+        let same = held.iter().take(WRITE_MOST).take_while(|taken| taken.probe == probe).count();
         let samples: Vec<Sample> = held.drain(..same).map(|taken| taken.sample).collect();
         spool.append(probe, samples).await;
     }
@@ -108,7 +110,7 @@ mod tests {
         let reports = spool.peek(1000, usize::MAX).await.expect("readable");
         reports
             .iter()
-            .map(|report| report.samples.iter().map(|sample| sample.scheduled.0).collect())
+            .map(|report| testing::read(report).samples.iter().map(|sample| sample.scheduled.0).collect())
             .collect()
     }
 

@@ -1,6 +1,7 @@
 //! The way to the collectors: addresses, token, and what their answers mean.
 
 use crate::settings::Token;
+use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use reqwest::{
     Response, StatusCode,
@@ -21,7 +22,7 @@ use url::Url;
 use wire::{
     RegionId,
     problem::{self, Problem},
-    report::{Batch, HEARTBEAT_SECONDS, PATH, STREAM_PATH},
+    report::{HEARTBEAT_SECONDS, PATH, STREAM_PATH},
 };
 
 /// The longest a report may take to be answered.
@@ -101,14 +102,14 @@ impl Link {
         &self.collectors[turn % self.collectors.len()]
     }
 
-    /// Posts a batch, packed where that saves something; `Ok` means that it is committed.
-    pub async fn post(&self, turn: usize, batch: &Batch) -> Result<Sent, Failure> {
-        let plain = serde_json::to_vec(batch).expect("our own types serialise to JSON");
+    /// Posts the JSON of a [`wire::report::Batch`], packed where that saves something; `Ok` means that it is committed.
+    pub async fn post(&self, turn: usize, batch: Vec<u8>) -> Result<Sent, Failure> {
+        let plain = Bytes::from(batch);
         let mut sent = Sent { bytes: plain.len(), plain_bytes: plain.len() };
         let packs = plain.len() >= PACK_FROM && !self.plain_only.load(Ordering::Relaxed);
         if packs && let Some(packed) = gzip(plain.clone()).await {
             sent.bytes = packed.len();
-            match self.post_body(turn, packed, true).await {
+            match self.post_body(turn, packed.into(), true).await {
                 // A collector of before takes gzip for broken JSON. If it takes the same unpacked, that was it.
                 Err(Failure::Unacceptable(problem)) if matches!(problem.status, 400 | 415) => {}
                 end => return end.map(|()| sent),
@@ -124,7 +125,7 @@ impl Link {
         self.post_body(turn, plain, false).await.map(|()| sent)
     }
 
-    async fn post_body(&self, turn: usize, body: Vec<u8>, packed: bool) -> Result<(), Failure> {
+    async fn post_body(&self, turn: usize, body: Bytes, packed: bool) -> Result<(), Failure> {
         let mut request = self.client.post(self.url(turn, PATH)).timeout(ANSWER);
         request = request.header(CONTENT_TYPE, "application/json");
         if packed {
@@ -191,7 +192,7 @@ impl Link {
 }
 
 /// Packs a body on a thread that may be busy for a while; absent when that failed, which costs nothing but bytes.
-async fn gzip(plain: Vec<u8>) -> Option<Vec<u8>> {
+async fn gzip(plain: Bytes) -> Option<Vec<u8>> {
     let pack = move || {
         let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 8), Compression::fast());
         encoder.write_all(&plain).and_then(|()| encoder.finish()).ok()

@@ -1,9 +1,11 @@
 //! Short ways to make the things that unit tests need.
 
+use crate::spool::Spooled;
 use std::collections::BTreeMap;
 use wire::{
     Micros,
     assignment::{AssignedCheck, Assignment, CheckKind, Endpoint, Reach, Request, Target},
+    report::Report,
     sample::{Connection, Outcome, Phases, Sample, Trigger},
 };
 
@@ -65,4 +67,11 @@ pub fn sample(n: i64) -> Sample {
         evidence: None,
         steps: vec![],
     }
+}
+
+/// The report that was spooled.
+pub fn read(spooled: &Spooled) -> Report {
+    let report: Report = serde_json::from_slice(&spooled.json).expect("the JSON of a report");
+    assert_eq!((report.sequence, report.samples.len()), (spooled.sequence, spooled.samples as usize));
+    report
 }

@@ -7,13 +7,16 @@ use crate::{
     complaint::Complaint,
     link::{Failure, Link},
     metrics::Metrics,
-    spool::{SharedSpool, SpoolError},
+    spool::{SharedSpool, SpoolError, Spooled},
 };
 use runtime::{backoff::Backoff, clock::SharedClock, random::Random};
 use std::{error::Error, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-use wire::report::{Batch, MAX_BATCH_BYTES, MAX_REPORTS, Report};
+use wire::{
+    Micros,
+    report::{MAX_BATCH_BYTES, MAX_REPORTS},
+};
 
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(200), most: Duration::from_secs(10) };
 /// How long to wait while the collector refuses this probe.
@@ -108,8 +111,8 @@ impl Uplink {
             }
         };
         let Some(last) = reports.last().map(|report| report.sequence) else { return Next::Idle };
-        let batch = Batch { sent: self.clock.now(), reports, lost: self.spool.lost() };
-        match self.link.post(self.turn, &batch).await {
+        let batch = batch(self.clock.now(), &reports, self.spool.lost());
+        match self.link.post(self.turn, batch).await {
             Ok(sent) => {
                 self.metrics.sent(sent);
                 if self.refused.settle() | self.waiting.settle() {
@@ -120,17 +123,17 @@ impl Uplink {
                 done(self.spool.commit(last).await);
                 Next::Go
             }
-            Err(failure) => self.react(failure, &batch.reports).await,
+            Err(failure) => self.react(failure, &reports).await,
         }
     }
 
-    async fn react(&mut self, failure: Failure, reports: &[Report]) -> Next {
+    async fn react(&mut self, failure: Failure, reports: &[Spooled]) -> Next {
         match failure {
             Failure::Unacceptable(problem) => {
                 if let [report] = reports {
                     error!(
                         sequence = report.sequence,
-                        samples = report.samples.len(),
+                        samples = report.samples,
                         %problem,
                         "the collector does not accept a report: it is lost, so that the ones behind it get through"
                     );
@@ -168,9 +171,50 @@ impl Uplink {
     }
 }
 
+/// The JSON of a [`wire::report::Batch`]. Reports go in as they were spooled, because reading and writing them again
+/// would cost as much as making them.
+fn batch(sent: Micros, reports: &[Spooled], lost: u64) -> Vec<u8> {
+    let bytes: usize = reports.iter().map(|report| report.json.len() + 1).sum();
+    let mut json = Vec::with_capacity(bytes + 100);
+    json.extend(format!("{{\"sent\":{},\"lost\":{lost},\"reports\":[", sent.0).into_bytes());
+    for (index, report) in reports.iter().enumerate() {
+        if index > 0 {
+            json.push(b',');
+        }
+        json.extend_from_slice(&report.json);
+    }
+    json.extend(b"]}");
+    json
+}
+
 /// An error here costs nothing but a resend after a crash.
 fn done(marked: Result<(), SpoolError>) {
     if let Err(error) = marked {
         error!(error = &error as &dyn Error, "reports are done and cannot be marked so");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{spool::Spool, testing};
+    use wire::report::Batch;
+
+    #[test]
+    fn a_batch_is_made_of_what_was_spooled() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut spool = Spool::open(folder.path(), 1 << 20, Micros(7)).expect("opens");
+        let probe = "north-1".parse().expect("an id");
+        for n in 0..2 {
+            spool.append(&probe, &[testing::sample(n), testing::sample(n + 10)]).expect("written");
+        }
+        for reports in 0..=2 {
+            let reports = spool.peek(reports, usize::MAX).expect("readable");
+            let read: Batch =
+                serde_json::from_slice(&batch(Micros(5), &reports, 3)).expect("the JSON of a batch");
+            let wanted =
+                Batch { sent: Micros(5), reports: reports.iter().map(testing::read).collect(), lost: 3 };
+            assert_eq!(read, wanted);
+        }
     }
 }

@@ -121,7 +121,7 @@ pub fn init(role: &'static str, format: LogFormat) -> Result<Guard, Error> {
         .try_init()
         .map_err(Error::Twice)?;
     if traces.is_some() {
-        crate::trace::begin_export();
+        crate::trace::set_exported();
     }
     Ok(Guard { traces, metrics })
 }

@@ -4,9 +4,8 @@
 //! nobody guesses them.
 
 use crate::parts;
-use probe::fuzzing::frame;
+use probe::{fuzzing::frame, spool::Spooled};
 use std::{fs, io::Write as _, path::Path};
-use wire::report::Report;
 
 const MAGIC: &[u8] = b"SXTSPOOL\x01\0\0\0";
 /// Length and checksum, before each record (see `probe/src/spool/segment.rs`).
@@ -55,12 +54,8 @@ pub struct Sound(Vec<Vec<u8>>);
 
 impl Sound {
     /// Whether this report was in a sound record.
-    pub fn holds(&self, report: &Report) -> bool {
-        self.0.iter().any(|body| {
-            body.get(COUNT..)
-                .and_then(|json| serde_json::from_slice::<Report>(json).ok())
-                .is_some_and(|r| r == *report)
-        })
+    pub fn holds(&self, report: &Spooled) -> bool {
+        self.0.iter().any(|body| body.get(COUNT..).is_some_and(|json| json == report.json))
     }
 }
 

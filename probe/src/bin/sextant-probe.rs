@@ -22,7 +22,7 @@ struct Cli {
 fn main() -> ExitCode {
     runtime::tls::install();
     let Cli { log_format, probe } = Cli::parse();
-    let threads = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let threads = match probe.runtime() {
         Ok(threads) => threads,
         Err(error) => {
             runtime::exit::tell("sextant-probe", &error);

@@ -176,7 +176,8 @@ pub(super) async fn line(
     let tls = alpn.map(|alpn| Ok((alpn, name(to, way.net)?))).transpose()?;
     let socket = tcp(to, way, recorder).await?;
     let Some((alpn, name)) = tls else { return Ok(Line { socket: Box::new(socket), h2: false }) };
-    let socket = secure(socket, name, alpn, way.net, recorder).await?;
+    // A handshake's state is large; see `rare`.
+    let socket = Box::pin(secure(socket, name, alpn, way.net, recorder)).await?;
     let h2 = socket.get_ref().1.alpn_protocol() == Some(b"h2");
     Ok(Line { socket: Box::new(socket), h2 })
 }

@@ -77,7 +77,8 @@ impl Talk {
         let crew = Crew::default();
         let end = End::default();
         let sender = if line.h2 {
-            let (sender, connection) = http2::handshake(crew.inbox(), io).await.map_err(early)?;
+            // Boxed, because its state is large and most runs speak HTTP/1.1; see `rare`.
+            let (sender, connection) = Box::pin(http2::handshake(crew.inbox(), io)).await.map_err(early)?;
             crew.hire(end.of(connection));
             Sender::Two(sender)
         } else {
@@ -118,7 +119,7 @@ impl Talk {
                     recorder.arm();
                     sender.send_request(request).await
                 };
-                converse(crew, answer, end, recorder).await
+                Box::pin(converse(crew, answer, end, recorder)).await
             }
         }
     }

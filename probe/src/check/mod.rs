@@ -15,6 +15,8 @@
 //! caller's task: no task is spawned, so dropping the future closes the socket.
 
 mod attempt;
+#[doc(hidden)]
+pub mod bench;
 mod certificate;
 mod content;
 mod crew;
@@ -65,7 +67,10 @@ use futures_util::future::join_all;
 use outcome::{single, unsupported};
 use runtime::random::Random;
 use secrets::Filled;
-use std::time::{Duration, Instant};
+use std::{
+    pin::Pin,
+    time::{Duration, Instant},
+};
 use template::Templates;
 use way::Way;
 use wire::{
@@ -190,7 +195,7 @@ async fn measure(filled: &Filled<'_>, endpoint: &Endpoint, net: &Net, run: &Run)
     let way = Way { hidden: &hidden, ..Way::of(check, endpoint, net, limit) };
     match &check.kind {
         CheckKind::Journey(journey) => {
-            return journey::run(check, journey, &filled.values, endpoint, way, run).await;
+            return rare(journey::run(check, journey, &filled.values, endpoint, way, run)).await;
         }
         CheckKind::Unknown(kind) => {
             let kind = words::quote(kind);
@@ -244,24 +249,24 @@ async fn attempt(filled: &Filled<'_>, endpoint: &Endpoint, way: Way<'_>, run: &R
         }
         CheckKind::Tcp(tcp) => {
             let recorder = watch();
-            attempt::watched(way.limit, &recorder, tcp::check(tcp, url, way, &recorder)).await
+            rare(attempt::watched(way.limit, &recorder, tcp::check(tcp, url, way, &recorder))).await
         }
         CheckKind::Tls(tls) => {
             let recorder = watch();
-            attempt::watched(way.limit, &recorder, tls::check(tls, url, way, &recorder)).await
+            rare(attempt::watched(way.limit, &recorder, tls::check(tls, url, way, &recorder))).await
         }
-        CheckKind::Dns(dns) if dns.authoritative => dns::authority::check(dns, way).await,
+        CheckKind::Dns(dns) if dns.authoritative => rare(dns::authority::check(dns, way)).await,
         CheckKind::Dns(dns) => {
             let recorder = watch();
-            attempt::watched(way.limit, &recorder, dns::check(dns, url, way, trace, &recorder)).await
+            rare(attempt::watched(way.limit, &recorder, dns::check(dns, url, way, trace, &recorder))).await
         }
-        CheckKind::Icmp(icmp) => match icmp::check(icmp, url, way, trace).await {
+        CheckKind::Icmp(icmp) => match rare(icmp::check(icmp, url, way, trace)).await {
             Ok(attempt) => attempt,
             Err(icmp::Unsupported(why)) => Attempt { unsupported: Some(why), ..Attempt::default() },
         },
         CheckKind::Grpc(grpc) => {
             let recorder = watch();
-            attempt::watched(way.limit, &recorder, grpc::check(grpc, url, trace, way, &recorder)).await
+            rare(attempt::watched(way.limit, &recorder, grpc::check(grpc, url, trace, way, &recorder))).await
         }
         CheckKind::WebSocket(socket) => {
             let (prepared, secrets) = match websocket::ready(socket, url, &trace.parent(0)) {
@@ -274,7 +279,7 @@ async fn attempt(filled: &Filled<'_>, endpoint: &Endpoint, way: Way<'_>, run: &R
             let recorder = watch();
             // The nonce of RFC 6455 (4.1) only has to be random; the trace id is.
             let work = websocket::check(socket, &prepared, trace.trace_id, way, &recorder);
-            Attempt { secrets, ..attempt::watched(way.limit, &recorder, work).await }
+            Attempt { secrets, ..rare(attempt::watched(way.limit, &recorder, work)).await }
         }
         CheckKind::Journey(_) | CheckKind::Unknown(_) => {
             attempt::lost(Fault::request("a check of this kind is no single request"))
@@ -303,4 +308,10 @@ fn sends_our_trace(kind: &CheckKind) -> bool {
         _ => return false,
     };
     !headers.keys().any(|name| name.eq_ignore_ascii_case("traceparent"))
+}
+
+/// Puts the state of a kind that is not HTTP behind a pointer. A run's future is as large as its largest branch, and is
+/// allocated, moved and freed as a whole for each run.
+fn rare<F: Future>(work: F) -> Pin<Box<F>> {
+    Box::pin(work)
 }

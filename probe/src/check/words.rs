@@ -1,7 +1,5 @@
 //! How durations, ids and foreign text are written for people.
 
-use std::fmt::Write;
-
 /// A duration in microseconds with three significant digits or so: `12 µs`, `3.2 ms`, `800 ms`, `1.50 s`.
 pub(super) fn span(us: u32) -> String {
     match us {
@@ -44,10 +42,9 @@ pub(super) fn quote(text: &str) -> String {
 
 /// Lower-case hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _infallible = write!(out, "{byte:02x}");
-        out
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 #[cfg(test)]

@@ -3,13 +3,10 @@
 //! Their numbers are far above those of reports on disk, which begin at the wall clock's microseconds: a disk that
 //! comes back goes on with its own numbers, and no number is ever used twice.
 
-use super::segment::{BODY_MOST, SPLIT};
+use super::{Encoded, Spooled, encode_samples, encode_windows};
 use std::collections::VecDeque;
-use tracing::{error, warn};
-use wire::{
-    Micros,
-    report::{MAX_SAMPLES, Report},
-};
+use tracing::warn;
+use wire::{Micros, report::Report};
 
 /// The most that is held, bytes of JSON: about ten minutes of fifty samples a second. When it is full, the oldest are
 /// lost first.
@@ -20,18 +17,11 @@ const BASE: i64 = 1 << 52;
 /// The reports held in memory, oldest first.
 #[derive(Debug, Default)]
 pub struct Memory {
-    reports: VecDeque<Held>,
+    reports: VecDeque<Spooled>,
     bytes: usize,
     samples: u64,
     next: i64,
     lost: u64,
-}
-
-#[derive(Debug)]
-struct Held {
-    sequence: i64,
-    samples: usize,
-    json: Vec<u8>,
 }
 
 impl Memory {
@@ -40,50 +30,42 @@ impl Memory {
         sequence >= BASE
     }
 
-    /// Holds what a report carries, its samples in several when they are many or large. The report's own number counts
-    /// for nothing.
-    pub fn append(&mut self, report: Report, now: Micros) {
+    /// Holds what a report carries, in several when it is much. The report's own number counts for nothing.
+    pub fn append(&mut self, report: &Report, now: Micros) {
         self.next = self.next.max(BASE.saturating_add(now.0));
-        self.hold(report);
+        self.hold(&encode_samples(&report.probe, self.next, &report.samples), report.samples.len());
+        self.hold(&encode_windows(&report.probe, self.next, &report.mesh), 0);
         while self.bytes > BYTES_MOST
             && let Some(oldest) = self.pop()
         {
             warn!(samples = oldest.samples, "too many samples are held in memory: the oldest are lost");
-            self.lost += oldest.samples as u64;
+            self.lost += u64::from(oldest.samples);
         }
     }
 
-    fn hold(&mut self, mut report: Report) {
-        report.sequence = self.next;
-        let count = report.samples.len();
-        let json = serde_json::to_vec(&report).expect("our own types serialise to JSON");
-        if count > MAX_SAMPLES || (json.len() > SPLIT && count > 1) {
-            let second = report.samples.split_off(count / 2);
-            let probe = report.probe.clone();
-            self.hold(report);
-            self.hold(Report { probe, sequence: 0, samples: second, mesh: Vec::new() });
-            return;
+    /// Holds encoded reports, of `samples` samples together but for those that were too large to be encoded.
+    fn hold(&mut self, Encoded { bytes, records }: &Encoded, samples: usize) {
+        let mut held = 0;
+        for record in records {
+            let report = record.take(bytes, self.next);
+            self.next += 1;
+            self.bytes += report.json.len();
+            held += u64::from(report.samples);
+            self.reports.push_back(report);
         }
-        if json.len() > BODY_MOST {
-            error!(bytes = json.len(), "a report is too large to be sent and lost");
-            self.lost += count as u64;
-            return;
-        }
-        self.next += 1;
-        self.bytes += json.len();
-        self.samples += count as u64;
-        self.reports.push_back(Held { sequence: report.sequence, samples: count, json });
+        self.samples += held;
+        self.lost += (samples as u64).saturating_sub(held);
     }
 
     /// The oldest reports: at most `max_reports` and `max_bytes` of JSON, unless the first alone has more.
-    pub fn peek(&self, max_reports: usize, max_bytes: usize) -> Vec<Report> {
+    pub fn peek(&self, max_reports: usize, max_bytes: usize) -> Vec<Spooled> {
         let mut bytes = 0;
         let fits = self.reports.iter().take(max_reports).take_while(|held| {
             let first = bytes == 0;
             bytes += held.json.len();
             first || bytes <= max_bytes
         });
-        fits.map(|held| serde_json::from_slice(&held.json).expect("it was written here")).collect()
+        fits.cloned().collect()
     }
 
     /// Drops every report up to and including `sequence`.
@@ -98,14 +80,14 @@ impl Memory {
         while self.reports.front().is_some_and(|held| held.sequence <= sequence)
             && let Some(held) = self.pop()
         {
-            self.lost += held.samples as u64;
+            self.lost += u64::from(held.samples);
         }
     }
 
-    fn pop(&mut self) -> Option<Held> {
+    fn pop(&mut self) -> Option<Spooled> {
         let held = self.reports.pop_front()?;
         self.bytes -= held.json.len();
-        self.samples -= held.samples as u64;
+        self.samples -= u64::from(held.samples);
         Some(held)
     }
 
@@ -137,7 +119,10 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::sample;
+    use crate::{
+        spool::segment::SPLIT,
+        testing::{read, sample},
+    };
     use wire::sample::{Evidence, Sample};
 
     const NOW: Micros = Micros(1_795_000_000_000_000);
@@ -146,14 +131,14 @@ mod tests {
         Report { probe: "north-1".parse().expect("an id"), sequence: 0, samples, mesh: Vec::new() }
     }
 
-    fn marks(reports: &[Report]) -> Vec<i64> {
-        reports.iter().flat_map(|report| &report.samples).map(|sample| sample.scheduled.0).collect()
+    fn marks(reports: &[Spooled]) -> Vec<i64> {
+        reports.iter().flat_map(|report| read(report).samples).map(|sample| sample.scheduled.0).collect()
     }
 
     #[test]
     fn hands_out_in_order_until_it_is_told_that_it_is_done() {
         let mut memory = Memory::default();
-        (0..3).for_each(|n| memory.append(report(vec![sample(n), sample(n + 10)]), NOW));
+        (0..3).for_each(|n| memory.append(&report(vec![sample(n), sample(n + 10)]), NOW));
         let reports = memory.peek(2, usize::MAX);
         assert_eq!(marks(&reports), [0, 10, 1, 11]);
         assert_eq!(marks(&memory.peek(9, 1)), [0, 10], "the first comes whatever its size");
@@ -169,10 +154,10 @@ mod tests {
     #[test]
     fn a_number_is_not_used_twice_though_the_clock_goes_back() {
         let mut memory = Memory::default();
-        memory.append(report(vec![sample(1)]), NOW);
+        memory.append(&report(vec![sample(1)]), NOW);
         let first = memory.peek(1, 1)[0].sequence;
         memory.commit(first);
-        memory.append(report(vec![sample(2)]), Micros(1));
+        memory.append(&report(vec![sample(2)]), Micros(1));
         assert_eq!(memory.peek(1, 1)[0].sequence, first + 1);
     }
 
@@ -184,7 +169,7 @@ mod tests {
         };
         let mut memory = Memory::default();
         for n in 0..200 {
-            memory.append(report(vec![large(n)]), NOW);
+            memory.append(&report(vec![large(n)]), NOW);
         }
         assert!(memory.bytes <= BYTES_MOST && memory.lost() > 20);
         let reports = memory.peek(usize::MAX, usize::MAX);
@@ -193,7 +178,7 @@ mod tests {
         // Many large samples are several reports, none larger than a batch takes.
         let many = (0..40).map(large).collect();
         let mut memory = Memory::default();
-        memory.append(report(many), NOW);
+        memory.append(&report(many), NOW);
         assert_eq!(marks(&memory.peek(usize::MAX, usize::MAX)), (0..40).collect::<Vec<_>>());
         assert!(memory.reports.len() > 1 && memory.reports.iter().all(|held| held.json.len() <= SPLIT));
     }

@@ -19,30 +19,29 @@ mod shared;
 mod store;
 
 pub use error::SpoolError;
+pub use segment::Spooled;
 #[cfg(feature = "fuzzing")]
 pub use segment::frame;
 pub use shared::{Gauges, SharedSpool};
 
 use crate::atomic_file;
 use cursor::Cursor;
-use segment::{Record, Segment};
+use segment::{Borrowed, Record, Segment};
 use std::{
     collections::VecDeque,
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
 };
 use tracing::{error, warn};
-use wire::{
-    Micros, ProbeId,
-    mesh::MeshWindow,
-    report::{MAX_SAMPLES, Report},
-    sample::Sample,
-};
+use wire::{Micros, ProbeId, mesh::MeshWindow, report::MAX_SAMPLES, sample::Sample};
 
 /// The most windows in one report; each has about 2 KB, so a report stays far below what a batch may have.
 const WINDOWS: usize = 100;
 /// A segment that has grown to this is not written to any more, bytes.
 const SEGMENT_BYTES: u64 = 1 << 20;
+/// The mark is written after so many commits. A crash lets those since then come again, which the collector notices and
+/// does not count twice; writing and syncing the mark each time would cost more than everything else of a report.
+const MARK_EVERY: u32 = 16;
 /// How many numbers are passed over after damage, when the clock does not say more.
 const SKIP: i64 = 1 << 20;
 /// The least disk limit that makes sense, bytes.
@@ -59,6 +58,8 @@ pub struct Spool {
     /// Open for appending to the last segment; none when the next append shall begin a new one.
     active: Option<File>,
     cursor: Cursor,
+    /// Commits that the mark on disk does not know.
+    unmarked: u32,
     next: i64,
     /// Held for as long as this spool is open.
     _lock: File,
@@ -105,6 +106,7 @@ impl Spool {
             segments,
             active: None,
             cursor,
+            unmarked: 0,
             next,
             _lock: lock,
         };
@@ -125,14 +127,8 @@ impl Spool {
     ///
     /// # Errors
     /// When the disk refuses; nothing of the call counts as written then.
-    pub fn append(&mut self, probe: &ProbeId, samples: Vec<Sample>) -> Result<Option<i64>, SpoolError> {
-        let report = |sequence, samples: &[Sample]| Report {
-            probe: probe.clone(),
-            sequence,
-            samples: samples.to_vec(),
-            mesh: Vec::new(),
-        };
-        self.append_as(samples.chunks(MAX_SAMPLES), report)
+    pub fn append(&mut self, probe: &ProbeId, samples: &[Sample]) -> Result<Option<i64>, SpoolError> {
+        self.append_encoded(encode_samples(probe, self.next, samples))
     }
 
     /// Writes windows of the mesh, as [`Spool::append`] does with samples.
@@ -142,33 +138,18 @@ impl Spool {
     pub fn append_windows(
         &mut self,
         probe: &ProbeId,
-        windows: Vec<MeshWindow>,
+        windows: &[MeshWindow],
     ) -> Result<Option<i64>, SpoolError> {
-        let report = |sequence, windows: &[MeshWindow]| Report {
-            probe: probe.clone(),
-            sequence,
-            samples: Vec::new(),
-            mesh: windows.to_vec(),
-        };
-        self.append_as(windows.chunks(WINDOWS), report)
+        self.append_encoded(encode_windows(probe, self.next, windows))
     }
 
-    fn append_as<'a, T: 'a>(
-        &mut self,
-        chunks: impl Iterator<Item = &'a [T]>,
-        report: impl Fn(i64, &[T]) -> Report,
-    ) -> Result<Option<i64>, SpoolError> {
-        let mut encoded = Vec::new();
-        let mut records = Vec::new();
-        let mut next = self.next;
-        for chunk in chunks {
-            next = segment::encode(report(next, chunk), &mut encoded, &mut records);
-        }
+    fn append_encoded(&mut self, Encoded { bytes, records }: Encoded) -> Result<Option<i64>, SpoolError> {
         if records.is_empty() {
             return Ok(None);
         }
-        while self.bytes() + encoded.len() as u64 > self.cap && self.give_up_oldest()? {}
-        self.write(&encoded, records)?;
+        while self.bytes() + bytes.len() as u64 > self.cap && self.give_up_oldest()? {}
+        let next = self.next + records.len() as i64;
+        self.write(&bytes, records)?;
         self.next = next;
         Ok(Some(next - 1))
     }
@@ -179,7 +160,7 @@ impl Spool {
     ///
     /// # Errors
     /// When a segment cannot be opened now (for example for want of file handles).
-    pub fn peek(&mut self, max_reports: usize, max_bytes: usize) -> Result<Vec<Report>, SpoolError> {
+    pub fn peek(&mut self, max_reports: usize, max_bytes: usize) -> Result<Vec<Spooled>, SpoolError> {
         let mut reports = Vec::new();
         let (mut bytes, mut reached) = (0, self.cursor.next);
         'all: for segment in &mut self.segments {
@@ -213,7 +194,7 @@ impl Spool {
     }
 
     /// Marks every report up to and including `sequence` as done. They are not handed out again, also when this
-    /// returns an error; only after a crash they might be.
+    /// returns an error; only after a crash the last ones might be.
     ///
     /// # Errors
     /// When the mark cannot be written.
@@ -255,6 +236,13 @@ impl Spool {
         self.cursor.next = to;
         // Deleting first means that a full disk, which refuses the mark, does not stay full.
         self.delete_done();
+        self.unmarked += 1;
+        if lost > 0 || self.unmarked >= MARK_EVERY { self.mark() } else { Ok(()) }
+    }
+
+    fn mark(&mut self) -> Result<(), SpoolError> {
+        // Also when it fails: a disk that refuses is not asked at each report.
+        self.unmarked = 0;
         self.cursor.save(&self.folder)
     }
 
@@ -279,7 +267,7 @@ impl Spool {
             // Only the mark remembers the sequence from here on.
             self.cursor.next = self.next;
         }
-        let saved = self.cursor.save(&self.folder);
+        let saved = self.mark();
         if self.segments.len() == 1 {
             saved?;
             self.active = None;
@@ -316,6 +304,49 @@ impl Spool {
         }
         Ok(())
     }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        if self.unmarked > 0
+            && let Err(error) = self.mark()
+        {
+            error!(%error, "the last reports are done and cannot be marked so: they are sent again");
+        }
+    }
+}
+
+/// Reports as they are written, numbered without a gap.
+struct Encoded {
+    bytes: Vec<u8>,
+    records: Vec<Record>,
+}
+
+/// Encodes samples as one report, or as several when they are many or large.
+fn encode_samples(probe: &ProbeId, first: i64, samples: &[Sample]) -> Encoded {
+    encode(first, samples.chunks(MAX_SAMPLES), |sequence, samples| Borrowed {
+        probe,
+        sequence,
+        samples,
+        mesh: &[],
+    })
+}
+
+/// Encodes windows of the mesh in the same way.
+fn encode_windows(probe: &ProbeId, first: i64, windows: &[MeshWindow]) -> Encoded {
+    encode(first, windows.chunks(WINDOWS), |sequence, mesh| Borrowed { probe, sequence, samples: &[], mesh })
+}
+
+fn encode<'a, T: 'a>(
+    first: i64,
+    chunks: impl Iterator<Item = &'a [T]>,
+    report: impl Fn(i64, &'a [T]) -> Borrowed<'a>,
+) -> Encoded {
+    let mut encoded = Encoded { bytes: Vec::new(), records: Vec::new() };
+    chunks.fold(first, |next, chunk| {
+        segment::encode(&report(next, chunk), &mut encoded.bytes, &mut encoded.records)
+    });
+    encoded
 }
 
 fn lock(folder: &Path) -> Result<File, SpoolError> {

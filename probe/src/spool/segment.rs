@@ -6,6 +6,8 @@
 
 use super::SpoolError;
 use crate::atomic_file;
+use bytes::Bytes;
+use serde::Serialize;
 use std::{
     ffi::OsStr,
     fs::{self, File},
@@ -14,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use tracing::{error, warn};
-use wire::report::{MAX_BATCH_BYTES, Report};
+use wire::{ProbeId, mesh::MeshWindow, report::MAX_BATCH_BYTES, sample::Sample};
 
 const MAGIC: &[u8; 8] = b"SXTSPOOL";
 pub const VERSION: u32 = 1;
@@ -31,6 +33,25 @@ pub const BODY_MOST: usize = MAX_BATCH_BYTES - 4096;
 /// The largest sequence that a file may begin with. Numbers are microseconds since the epoch plus a few, so whatever
 /// is larger (the year 148 000) is not ours; it would leave no room to count on.
 const FIRST_MOST: i64 = 1 << 62;
+
+/// A [`wire::report::Report`] that borrows, field by field the same.
+#[derive(Serialize)]
+pub struct Borrowed<'a> {
+    pub probe: &'a ProbeId,
+    pub sequence: i64,
+    pub samples: &'a [Sample],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub mesh: &'a [MeshWindow],
+}
+
+/// A report as it was written, to the disk or to memory: the JSON of a [`wire::report::Report`], which goes into a batch as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spooled {
+    pub sequence: i64,
+    /// How many samples it holds.
+    pub samples: u32,
+    pub json: Bytes,
+}
 
 /// Where a record is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +74,15 @@ impl Record {
         self.body.saturating_sub(COUNT)
     }
 
+    /// The report as [`encode`] has just put it into `encoded`.
+    pub fn take(&self, encoded: &[u8], sequence: i64) -> Spooled {
+        let start = self.offset as usize + HEAD;
+        let json = Bytes::copy_from_slice(&encoded[start + COUNT..start + self.body]);
+        Spooled { sequence, samples: self.samples, json }
+    }
+
     /// Reads and checks the report; absent when that fails in any way.
-    pub fn read(&self, file: Option<&File>, sequence: i64) -> Option<Report> {
+    pub fn read(&self, file: Option<&File>, sequence: i64) -> Option<Spooled> {
         if !self.sound {
             return None;
         }
@@ -64,7 +92,8 @@ impl Record {
         if head != frame(body) {
             return None;
         }
-        serde_json::from_slice(&body[COUNT..]).ok().filter(|report: &Report| report.sequence == sequence)
+        let json = Bytes::from(bytes).slice(HEAD + COUNT..);
+        is_numbered(&json, sequence).then_some(Spooled { sequence, samples: self.samples, json })
     }
 }
 
@@ -187,29 +216,38 @@ impl Segment {
     }
 }
 
-/// Appends a report, split where it is too large, and returns the sequence after it. Offsets are relative.
-pub fn encode(report: Report, out: &mut Vec<u8>, records: &mut Vec<Record>) -> i64 {
-    let json =
-        serde_json::to_vec(&report).expect("reports have no maps with odd keys, so they are always JSON");
-    if json.len() > SPLIT && report.samples.len() > 1 {
-        let Report { probe, sequence, mut samples, mesh } = report;
-        let second = samples.split_off(samples.len() / 2);
-        let next = encode(Report { probe: probe.clone(), sequence, samples, mesh }, out, records);
-        return encode(Report { probe, sequence: next, samples: second, mesh: Vec::new() }, out, records);
+/// Appends a report, split where it has too many bytes, and returns the sequence after it. Offsets are relative.
+pub fn encode(report: &Borrowed<'_>, out: &mut Vec<u8>, records: &mut Vec<Record>) -> i64 {
+    let Borrowed { probe, sequence, samples, mesh } = *report;
+    let (start, count) = (out.len(), u32::try_from(samples.len()).unwrap_or(u32::MAX));
+    out.extend([0; HEAD]);
+    out.extend(count.to_le_bytes());
+    serde_json::to_writer(&mut *out, report)
+        .expect("reports have no maps with odd keys, so they are always JSON, and a vector takes it");
+    let body = out.len() - start - HEAD;
+    if body - COUNT > SPLIT && samples.len() > 1 {
+        out.truncate(start);
+        let (first, second) = samples.split_at(samples.len() / 2);
+        let next = encode(&Borrowed { probe, sequence, samples: first, mesh }, out, records);
+        return encode(&Borrowed { probe, sequence: next, samples: second, mesh: &[] }, out, records);
     }
-    if COUNT + json.len() > BODY_MOST {
+    if body > BODY_MOST {
+        out.truncate(start);
         // Checks cut their evidence short, so this is a mistake of ours; it must not block the others.
-        error!(bytes = json.len(), "a sample is too large to be sent and is left out: please report it");
-        return report.sequence;
+        error!(bytes = body, "a sample is too large to be sent and is left out: please report it");
+        return sequence;
     }
-    let samples = u32::try_from(report.samples.len()).unwrap_or(u32::MAX);
-    let mut body = Vec::with_capacity(COUNT + json.len());
-    body.extend(samples.to_le_bytes());
-    body.extend(&json);
-    records.push(Record { offset: out.len() as u64, body: body.len(), samples, sound: true });
-    out.extend(frame(&body));
-    out.extend(&body);
-    report.sequence + 1
+    let head = frame(&out[start + HEAD..]);
+    out[start..start + HEAD].copy_from_slice(&head);
+    records.push(Record { offset: start as u64, body, samples: count, sound: true });
+    sequence + 1
+}
+
+/// Whether the JSON of a report, as [`encode`] writes it, carries this number.
+fn is_numbered(json: &[u8], sequence: i64) -> bool {
+    let behind_probe = json.iter().position(|byte| *byte == b',').map_or(&json[..0], |at| &json[at..]);
+    let number = behind_probe.strip_prefix(b",\"sequence\":").unwrap_or_default();
+    number.strip_prefix(sequence.to_string().as_bytes()).is_some_and(|rest| rest.starts_with(b","))
 }
 
 /// The name of the file that begins with a sequence.

@@ -1,6 +1,6 @@
 //! The spool as tasks use it: its blocking calls run on threads that may block.
 
-use super::{Spool, SpoolError, store::Store};
+use super::{Spool, SpoolError, Spooled, store::Store};
 use runtime::{
     clock::{SharedClock, SystemClock},
     lock::lock,
@@ -70,7 +70,7 @@ impl SharedSpool {
     }
 
     async fn keep(&self, report: Report) {
-        self.with(move |store| store.append(report)).await;
+        self.with(move |store| store.append(&report)).await;
         self.grown.notify_one();
     }
 
@@ -78,7 +78,7 @@ impl SharedSpool {
     ///
     /// # Errors
     /// As there.
-    pub async fn peek(&self, max_reports: usize, max_bytes: usize) -> Result<Vec<Report>, SpoolError> {
+    pub async fn peek(&self, max_reports: usize, max_bytes: usize) -> Result<Vec<Spooled>, SpoolError> {
         self.with(move |store| store.peek(max_reports, max_bytes)).await
     }
 

@@ -1,7 +1,7 @@
 //! The disk where it can be written, and memory for while it cannot: a full disk must not end a probe, and what it
 //! measures still goes to the collector.
 
-use super::{Spool, SpoolError, memory::Memory};
+use super::{Spool, SpoolError, Spooled, memory::Memory};
 use crate::complaint::Complaint;
 use runtime::clock::SharedClock;
 use std::{
@@ -66,10 +66,10 @@ impl Store {
 
     /// Keeps what a report carries: on disk, where it survives a power failure when this returns, or else in memory.
     /// The report's own number counts for nothing.
-    pub fn append(&mut self, report: Report) {
+    pub fn append(&mut self, report: &Report) {
         let due = self.trouble.as_ref().is_none_or(|(_, since)| since.elapsed() >= RETRY);
         if due {
-            match self.write(&report) {
+            match self.write(report) {
                 Ok(()) => return self.settled(),
                 Err(error) => self.refused(&error),
             }
@@ -84,10 +84,10 @@ impl Store {
         let Disk::Open(spool) = &mut self.disk else { unreachable!("opened above") };
         spool.note_lost(self.memory.take_lost());
         if !report.samples.is_empty() {
-            spool.append(&report.probe, report.samples.clone())?;
+            spool.append(&report.probe, &report.samples)?;
         }
         if !report.mesh.is_empty() {
-            spool.append_windows(&report.probe, report.mesh.clone())?;
+            spool.append_windows(&report.probe, &report.mesh)?;
         }
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Spool::peek`].
-    pub fn peek(&mut self, max_reports: usize, max_bytes: usize) -> Result<Vec<Report>, SpoolError> {
+    pub fn peek(&mut self, max_reports: usize, max_bytes: usize) -> Result<Vec<Spooled>, SpoolError> {
         match &mut self.disk {
             _ if !self.memory.is_empty() => Ok(self.memory.peek(max_reports, max_bytes)),
             Disk::Open(spool) => spool.peek(max_reports, max_bytes),

@@ -1,7 +1,7 @@
 //! What was synced and is not done comes out once and in order, whatever crashes.
 
 use super::*;
-use crate::testing::sample;
+use crate::testing::{self, sample};
 use proptest::prelude::*;
 use std::{collections::VecDeque, io::Write};
 use tempfile::TempDir;
@@ -30,13 +30,13 @@ fn probe() -> ProbeId {
 
 /// Appends one report of one sample.
 fn put(spool: &mut Spool, n: i64) -> i64 {
-    spool.append(&probe(), vec![sample(n)]).expect("written").expect("something was")
+    spool.append(&probe(), &[sample(n)]).expect("written").expect("something was")
 }
 
 /// Everything that is not done: (sequence, the mark of its first sample).
 fn all(spool: &mut Spool) -> Vec<(i64, i64)> {
     let reports = spool.peek(usize::MAX, usize::MAX).expect("readable");
-    reports.iter().map(|report| (report.sequence, report.samples[0].scheduled.0)).collect()
+    reports.iter().map(|report| (report.sequence, testing::read(report).samples[0].scheduled.0)).collect()
 }
 
 fn last_file(folder: &TempDir) -> PathBuf {
@@ -62,6 +62,42 @@ fn numbers_begin_at_the_clock_and_go_on_after_a_restart() {
     let mut spool = Spool::open(folder.path(), CAP, NOW.plus_us(-1_000_000)).expect("opens");
     assert_eq!(all(&mut spool), []);
     assert_eq!(put(&mut spool, 3), NOW.0 + 2);
+}
+
+#[test]
+fn a_crash_lets_only_the_last_reports_come_again() {
+    let folder = folder();
+    let mut spool = open(&folder);
+    let commits = i64::from(MARK_EVERY) * 2 + 5;
+    for n in 0..commits {
+        let sequence = put(&mut spool, n);
+        spool.commit(sequence).expect("marked");
+    }
+    put(&mut spool, commits);
+    // What a crash leaves: the files as they are now.
+    let left = self::folder();
+    for name in segment::list(folder.path()).expect("a list").iter().map(|first| format!("{first:020}.seg")) {
+        fs::copy(folder.path().join(&name), left.path().join(&name)).expect("copied");
+    }
+    fs::copy(folder.path().join("cursor"), left.path().join("cursor")).expect("copied");
+    let again = all(&mut open(&left));
+    let marks: Vec<i64> = again.iter().map(|(_, mark)| *mark).collect();
+    assert_eq!(marks, (commits - 5..=commits).collect::<Vec<_>>());
+    // An orderly end leaves nothing to send again.
+    drop(spool);
+    assert_eq!(all(&mut open(&folder)), [(NOW.0 + commits, commits)]);
+}
+
+#[test]
+fn a_report_under_another_number_is_passed_over() {
+    let folder = folder();
+    drop({
+        let mut spool = open(&folder);
+        put(&mut spool, 1);
+        spool
+    });
+    fs::rename(last_file(&folder), folder.path().join(format!("{:020}.seg", NOW.0 + 100))).expect("renamed");
+    assert_eq!(all(&mut open(&folder)), []);
 }
 
 #[test]
@@ -105,7 +141,7 @@ fn peek_is_bounded_and_changes_nothing() {
     let mut spool = open(&folder);
     (0..10).for_each(|n| _ = put(&mut spool, n));
     assert_eq!(spool.peek(3, usize::MAX).expect("readable").len(), 3);
-    let one = serde_json::to_vec(&spool.peek(1, 0).expect("readable")[0]).expect("JSON").len();
+    let one = spool.peek(1, 0).expect("readable")[0].json.len();
     assert_eq!(spool.peek(10, one * 2 + one / 2).expect("readable").len(), 2);
     assert_eq!(all(&mut spool).len(), 10);
 }
@@ -118,12 +154,13 @@ fn many_and_large_samples_become_several_reports() {
     for sample in &mut samples[..500] {
         sample.evidence = Some(Evidence { summary: "x".repeat(4000), step: None, excerpt: None });
     }
-    let last = spool.append(&probe(), samples).expect("written").expect("something was");
+    let last = spool.append(&probe(), &samples).expect("written").expect("something was");
     let reports = spool.peek(usize::MAX, usize::MAX).expect("readable");
     let sequences: Vec<i64> = reports.iter().map(|report| report.sequence).collect();
     assert_eq!(sequences, (NOW.0..=last).collect::<Vec<_>>());
-    assert!(reports.iter().all(|report| serde_json::to_vec(report).expect("JSON").len() <= 1 << 20));
-    let marks: Vec<i64> = reports.iter().flat_map(|r| &r.samples).map(|sample| sample.scheduled.0).collect();
+    assert!(reports.iter().all(|report| report.json.len() <= 1 << 20));
+    let marks: Vec<i64> =
+        reports.iter().flat_map(|r| testing::read(r).samples).map(|sample| sample.scheduled.0).collect();
     assert_eq!(marks, (0..1200).collect::<Vec<_>>());
 }
 
@@ -226,7 +263,7 @@ fn a_write_that_fails_leaves_nothing_behind() {
     let first = put(&mut spool, 0);
     // A handle that may only read stands for a disk that refuses.
     spool.active = File::open(last_file(&folder)).ok();
-    let refused = spool.append(&probe(), vec![sample(1)]);
+    let refused = spool.append(&probe(), &[sample(1)]);
     assert!(matches!(refused, Err(SpoolError::Io { .. })), "{refused:?}");
     let second = put(&mut spool, 2);
     assert_eq!(all(&mut spool), [(first, 0), (second, 2)]);
@@ -350,8 +387,10 @@ proptest! {
                 Step::Restart => Vec::new(),
                 Step::Crash(share) => {
                     let (mut bytes, mut records) = (Vec::new(), Vec::new());
-                    let torn = Report { probe: probe(), sequence: spool.next, samples: vec![sample(-1)], mesh: Vec::new() };
-                    segment::encode(torn, &mut bytes, &mut records);
+                    let torn = [sample(-1)];
+                    let torn =
+                        Borrowed { probe: &probe(), sequence: spool.next, samples: &torn, mesh: &[] };
+                    segment::encode(&torn, &mut bytes, &mut records);
                     bytes.truncate(bytes.len() * usize::from(share) / 256);
                     bytes
                 }
