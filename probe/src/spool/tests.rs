@@ -5,7 +5,7 @@ use crate::testing::{self, sample};
 use proptest::prelude::*;
 use std::{collections::VecDeque, io::Write};
 use tempfile::TempDir;
-use wire::sample::Evidence;
+use wire::{report::Report, sample::Evidence};
 
 const NOW: Micros = Micros(1_795_000_000_000_000);
 const CAP: u64 = 64 << 20;
@@ -37,6 +37,35 @@ fn put(spool: &mut Spool, n: i64) -> i64 {
 fn all(spool: &mut Spool) -> Vec<(i64, i64)> {
     let reports = spool.peek(usize::MAX, usize::MAX).expect("readable");
     reports.iter().map(|report| (report.sequence, testing::read(report).samples[0].scheduled.0)).collect()
+}
+
+/// A window of the mesh.
+fn window() -> MeshWindow {
+    let text = r#"{"ssid": 7, "from": "north-1", "from_region": "a", "to": "p2", "to_region": "b", "method": "tcp",
+        "started": 1, "ended": 2, "timeout_us": 3000000, "sent": 600, "answered": 599,
+        "loss": {"lost": 1, "of": 600, "low": 0.0, "high": 0.01}}"#;
+    serde_json::from_str(text).expect("a window")
+}
+
+#[test]
+fn windows_of_the_mesh_are_reports_too_on_disk_and_in_memory() {
+    let folder = folder();
+    let mut spool = open(&folder);
+    put(&mut spool, 1);
+    let windows = vec![window(); WINDOWS + 1];
+    spool.append_windows(&probe(), &windows).expect("written");
+    let mut spool = open_again(spool, &folder);
+    let disk = spool.peek(usize::MAX, usize::MAX).expect("readable");
+    assert_eq!(disk.iter().map(|report| report.sequence - NOW.0).collect::<Vec<_>>(), [0, 1, 2]);
+    let mut memory = memory::Memory::default();
+    let report = Report { probe: probe(), sequence: 0, samples: vec![sample(1)], mesh: windows.clone() };
+    memory.append(&report, NOW);
+    for reports in [disk, memory.peek(usize::MAX, usize::MAX)] {
+        assert!(!reports[0].json.windows(6).any(|part| part == b"\"mesh\""), "left out when there is none");
+        let read: Vec<Report> = reports.iter().map(testing::read).collect();
+        assert_eq!(read.iter().map(|report| report.samples.len()).sum::<usize>(), 1);
+        assert_eq!(read.into_iter().flat_map(|report| report.mesh).collect::<Vec<_>>(), windows);
+    }
 }
 
 fn last_file(folder: &TempDir) -> PathBuf {
