@@ -1,14 +1,15 @@
 //! How exact the engine's stop watch is: a server answers after a known time, and the phase `wait` is compared with it.
 //!
 //! ```sh
-//! cargo run --release -p sextant-probe --example accuracy -- [REQUESTS]
+//! cargo run --release -p sextant-probe --example accuracy -- [REQUESTS] [idle]
 //! ```
 //!
 //! The server answers 50.000 ms after a request's head was read; it spins for the last part of that, and notes how long
 //! it really took. The error of a run is `wait` minus that time, so it holds everything that the probe adds: the
 //! loopback, the system's scheduling and the engine. The same requests are made by prometheus-blackbox-exporter in
 //! turns with ours where that program is installed; its phase `processing` is taken. The second half of the runs is made
-//! while every core is kept busy by a spinning thread of this program.
+//! while every core is kept busy by a spinning thread of this program; `idle` leaves that half out. On a machine where
+//! others are at work, `chrt --fifo 50` (root) before the built program with `idle` keeps them away from it.
 
 use probe::{
     check::{self, Trace},
@@ -53,7 +54,9 @@ fn main() -> Result<(), Failed> {
     println!("{cores} cores; {requests} requests each, in turns; milliseconds\n");
     println!("| machine | what is compared | n | p50 | p90 | p99 | max | busy |");
     println!("|---|---|---|---|---|---|---|---|");
-    for (machine, spinners) in [("idle", 0), ("every core busy", cores)] {
+    let halves = [("idle", 0), ("every core busy", cores)];
+    let wanted = if std::env::args().nth(2).as_deref() == Some("idle") { 1 } else { 2 };
+    for (machine, spinners) in halves.into_iter().take(wanted) {
         let load = Load::start(spinners);
         let (mut actual, mut nominal, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
         let before = Used::now()?;
