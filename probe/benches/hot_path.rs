@@ -8,7 +8,7 @@ use http_body_util::Full;
 use hyper_util::rt::TokioIo;
 use probe::{
     check::{
-        self, Trace,
+        self, Run, Trace,
         bench::{Answer, fill},
     },
     net::Net,
@@ -114,9 +114,10 @@ fn texts(bench: &Bench) {
     let mut request = request("/carts/{{ cart }}/items?run={{ run.id }}");
     request.headers.insert("authorization".into(), "Bearer {{ token }}".into());
     request.body = Some(r#"{"region":"{{ region }}","cart":"{{ cart }}"}"#.into());
-    bench.run("template fill of a journey's request", 1, || assert!(fill(&request, values.clone())));
+    let check = check_of("home", "http://eu.test");
+    bench.run("template fill of a journey's request", 1, || assert!(fill(&check, &request, &values)));
 
-    let text = Expect { status: vec![200], body_contains: Some("zebra".into()), json: BTreeMap::new() };
+    let text = Expect { status: vec![200], body_contains: Some("zebra".into()), ..Expect::default() };
     let page = Answer::new(200, &[&b"horse ".repeat(2_000)[..], b"zebra"].concat());
     bench.run("judge a text in 12 kB", 1, || assert!(page.judge(&text)));
     let json = Expect { json: [("$.items[7].id".to_owned(), "7".to_owned())].into(), ..Expect::default() };
@@ -172,21 +173,16 @@ fn http(bench: &Bench) {
     let net = Net::new(Vec::new()).expect("TLS is set up");
     let check = check_of("home", &format!("http://{address}"));
     let trace = Trace { trace_id: [1; 16], span_id: [1; 8] };
+    let context = Run { trace, started: BEGIN, explain: false };
     let run = async || {
-        let run = check::run(&check, &check.endpoints[0], &net, &trace).await;
+        let run = check::run(&check, &check.endpoints[0], &net, &context).await;
         assert_eq!(run.outcome, Outcome::Ok);
     };
     bench.run("http run, connection and server included", 1, || threads.block_on(run()));
 }
 
 fn request(path: &str) -> Request {
-    Request {
-        method: "GET".into(),
-        path: path.into(),
-        headers: BTreeMap::new(),
-        body: None,
-        expect: Expect::default(),
-    }
+    Request { path: path.into(), ..Request::default() }
 }
 
 fn check_of(id: &str, url: &str) -> AssignedCheck {
@@ -200,6 +196,7 @@ fn check_of(id: &str, url: &str) -> AssignedCheck {
         endpoints: vec![Endpoint { target: "a".parse().expect("an id"), url: url.into() }],
         regions: BTreeMap::new(),
         region_header: None,
+        places: Default::default(),
         reach: Reach::default(),
     }
 }

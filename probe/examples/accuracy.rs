@@ -12,9 +12,10 @@
 //! others are at work, `chrt --fifo 50` (root) before the built program with `idle` keeps them away from it.
 
 use probe::{
-    check::{self, Trace},
+    check::{self, Run, Trace},
     net::Net,
 };
+use runtime::clock::SystemClock;
 use std::{
     collections::BTreeMap,
     error::Error,
@@ -30,7 +31,7 @@ use std::{
     time::{Duration, Instant},
 };
 use wire::{
-    assignment::{AssignedCheck, CheckKind, Endpoint, Expect, Reach, Request},
+    assignment::{AssignedCheck, CheckKind, Endpoint, Reach, Request},
     sample::Outcome,
 };
 
@@ -62,7 +63,8 @@ fn main() -> Result<(), Failed> {
         let before = Used::now()?;
         for n in 0..requests {
             let trace = Trace { trace_id: [1; 16], span_id: [1; 8] };
-            let run = engine.block_on(check::run(&check, &check.endpoints[0], &net, &trace));
+            let context = Run { trace, started: SystemClock::shared().now(), explain: false };
+            let run = engine.block_on(check::run(&check, &check.endpoints[0], &net, &context));
             let wait = run.phases.wait.filter(|_| run.outcome == Outcome::Ok).ok_or("a run failed")?;
             let wait = f64::from(wait) / 1e3;
             // The first ones load code and open files.
@@ -104,13 +106,7 @@ fn check_of(address: SocketAddr) -> AssignedCheck {
     AssignedCheck {
         id: "accuracy".parse().expect("an id"),
         service: "accuracy".parse().expect("an id"),
-        kind: CheckKind::Http(Request {
-            method: "GET".into(),
-            path: "/".into(),
-            headers: BTreeMap::new(),
-            body: None,
-            expect: Expect::default(),
-        }),
+        kind: CheckKind::Http(Request::default()),
         interval_us: 1_000_000,
         timeout_us: 10_000_000,
         budget_us: None,
@@ -120,6 +116,7 @@ fn check_of(address: SocketAddr) -> AssignedCheck {
         }],
         regions: BTreeMap::new(),
         region_header: None,
+        places: Default::default(),
         reach: Reach::default(),
     }
 }

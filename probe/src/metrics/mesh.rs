@@ -19,11 +19,14 @@ pub fn keep(windows: &mut Windows, peers: &BTreeSet<ProbeId>) {
     windows.retain(|(peer, _), _| peers.contains(peer));
 }
 
+/// Takes one line's further labels and its value.
+type Line<'l> = dyn FnMut(&str, f64) + 'l;
+
 /// One name with its lines.
 struct Family {
     name: &'static str,
     help: &'static str,
-    lines: fn(&MeshWindow, &mut dyn FnMut(&str, f64)),
+    lines: fn(&MeshWindow, &mut Line<'_>),
 }
 
 /// All windows as text.

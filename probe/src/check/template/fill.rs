@@ -3,7 +3,30 @@
 use super::{Templates, Unfilled, failed};
 use crate::check::words;
 use serde_json::Value as Json;
-use wire::assignment::{Content, Must, Request};
+use wire::assignment::{Content, Expect, Must, Request};
+
+/// Whether a text of a request holds a template.
+pub(in crate::check) fn are_in(request: &Request) -> bool {
+    let has = |text: &String| text.contains("{{");
+    let pairs = |pairs: &[(String, String)]| pairs.iter().any(|(_, value)| has(value));
+    let content = match &request.content {
+        Content::Form(fields) => pairs(fields),
+        Content::Multipart(parts) => {
+            parts.iter().any(|part| has(&part.value) || part.filename.as_ref().is_some_and(has))
+        }
+        Content::Text | Content::Json => false,
+    };
+    let Expect { body_contains, json, rules, .. } = &request.expect;
+    let expected = rules.iter().any(|rule| match &rule.must {
+        Must::Equal(text) | Must::Differ(text) | Must::Contain(text) | Must::Lack(text) => has(text),
+        _ => false,
+    });
+    content
+        || expected
+        || has(&request.path)
+        || pairs(&request.query)
+        || request.headers.values().chain(&request.body).chain(body_contains).chain(json.values()).any(has)
+}
 
 impl Templates {
     /// Fills in path, query, header values, body, and the texts that the answer is compared with.

@@ -6,6 +6,8 @@
 mod fill;
 mod functions;
 
+pub(super) use fill::are_in;
+
 use super::{
     Run,
     fault::Fault,

@@ -31,6 +31,28 @@ fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
+#[test]
+fn templates_are_noticed_wherever_they_may_stand() {
+    use wire::assignment::{Content, Expect, Request};
+    let text = || "a {{ b }}".to_owned();
+    let pair = || vec![("name".to_owned(), text())];
+    let body_contains = Expect { body_contains: Some(text()), ..Expect::default() };
+    let json = Expect { json: [("$.a".to_owned(), text())].into(), ..Expect::default() };
+    let plain = Request::default();
+    for request in [
+        Request { path: text(), ..plain.clone() },
+        Request { query: pair(), ..plain.clone() },
+        Request { headers: pair().into_iter().collect(), ..plain.clone() },
+        Request { body: Some(text()), ..plain.clone() },
+        Request { content: Content::Form(pair()), ..plain.clone() },
+        Request { expect: body_contains, ..plain.clone() },
+        Request { expect: json, ..plain.clone() },
+    ] {
+        assert!(super::are_in(&request), "{request:?}");
+    }
+    assert!(!super::are_in(&plain));
+}
+
 proptest! {
     /// A value is never read as a template, escaped or trimmed, whatever stands around it.
     #[test]
