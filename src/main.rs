@@ -35,7 +35,7 @@ enum Command {
     Demo(Box<demo::Args>),
     /// Run the centre: takes reports, decides, steers, shows.
     Collector(collector::Args),
-    /// Run a probe, a vantage in one region.
+    /// Run a probe, a vantage in one region: it measures and reports, and goes on while the collector is away.
     Probe(probe::Args),
     /// Validate a configuration document, or run one of its checks at once.
     Check(check::Args),

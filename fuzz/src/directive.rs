@@ -113,6 +113,10 @@ pub fn ready(kind: &CheckKind, url: &str) {
         }
         CheckKind::Dns(dns) => _ = (check::name_server(dns, url), check::dns::question(dns)),
         CheckKind::Grpc(grpc) => _ = check::grpc::question(&grpc.service),
-        CheckKind::Tcp(_) | CheckKind::Tls(_) | CheckKind::Icmp(_) | CheckKind::WebSocket(_) => {}
+        CheckKind::Tcp(_)
+        | CheckKind::Tls(_)
+        | CheckKind::Icmp(_)
+        | CheckKind::WebSocket(_)
+        | CheckKind::Unknown(_) => {}
     }
 }

@@ -30,6 +30,8 @@ pub fn run(data: &[u8]) {
         rcode: "NOERROR".into(),
         answers: vec!["127.0.0.1".into(), "ns.shop.test".into()],
         authentic: choice & 8 != 0,
+        authoritative: false,
+        ttl: None,
     };
     let asked = question(&dns).expect("a good name");
     assert_eq!(read(&dns, &asked), Ok(Read::Foreign), "a question is no answer");

@@ -3,7 +3,7 @@
 use crate::parts;
 use probe::fuzzing::check::Answer;
 use std::collections::BTreeMap;
-use wire::assignment::{Capture, Expect};
+use wire::assignment::{Expect, Source};
 
 /// Lines: a JSONPath, the text that is wanted there, a header's name, its value; the rest is the body.
 pub fn run(data: &[u8]) {
@@ -20,12 +20,12 @@ pub fn run(data: &[u8]) {
     let contains = Expect { body_contains: Some(wanted.clone()), ..Expect::default() };
     let found = String::from_utf8_lossy(body).contains(&wanted);
     assert_eq!(answer.judge(&contains).is_ok(), found);
-    let wanted = BTreeMap::from([("v".to_owned(), Capture::Json(path.clone()))]);
+    let wanted = BTreeMap::from([("v".to_owned(), Source::Json(path.clone()))]);
     if let Ok(captured) = answer.capture(&wanted) {
         assert!(captured["v"].len() <= 16 * 1024);
         assert_eq!(answer.judge(&json(&captured["v"])), Ok(()), "what was captured is not there");
     }
-    let wanted = BTreeMap::from([("h".to_owned(), Capture::Header(name.clone()))]);
+    let wanted = BTreeMap::from([("h".to_owned(), Source::Header(name.clone()))]);
     if let Ok(captured) = answer.capture(&wanted) {
         assert_eq!(captured["h"], value);
     }

@@ -29,6 +29,8 @@ pub fn run(data: &[u8]) {
         rcode: String::new(),
         answers: Vec::new(),
         authentic: false,
+        authoritative: false,
+        ttl: None,
     };
     let _never_panics = (check::name_server(&dns, "http://a.test"), check::dns::question(&dns));
 }

@@ -21,6 +21,7 @@ pub fn run(data: &[u8]) {
         headers: [("x-text".to_owned(), text.to_owned())].into(),
         body: Some(text.to_owned()),
         expect: Expect { body_contains: Some(text.to_owned()), ..Expect::default() },
+        ..Request::default()
     };
     match check::fill(&request(&template, &template), values.clone()) {
         Ok(filled) => {

@@ -152,6 +152,7 @@ impl App {
         let (assign, assigned) = watch::channel(None);
         let secrets = net.secrets().clone();
         let condition = Condition::default();
+        let mesh_net = net.clone();
         let shared = Shared {
             net,
             clock: clock.clone(),
@@ -183,6 +184,7 @@ impl App {
         let participant = Participant {
             region: settings.region.clone(),
             random: random.clone(),
+            net: mesh_net,
             metrics: metrics.clone(),
             spool: spool.clone(),
             assigned: assigned.clone(),

@@ -1,6 +1,10 @@
 //! This probe's part in the mesh: does what the assignment says of it, and spools the windows that come of it.
 
-use crate::{metrics::Metrics, net::denied, spool::SharedSpool};
+use crate::{
+    metrics::Metrics,
+    net::{Net, denied},
+    spool::SharedSpool,
+};
 use runtime::random::Random;
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::{mpsc, watch};
@@ -9,7 +13,7 @@ use tracing::warn;
 use wire::{
     ProbeId, RegionId,
     assignment::Assignment,
-    mesh::{MeshPlan, MeshWindow},
+    mesh::{MeshPlan, MeshRole, MeshWindow},
 };
 
 /// Windows on their way to the spool. Every session makes one in a minute, all of them together once in a while.
@@ -21,6 +25,8 @@ const TOGETHER: usize = 100;
 pub struct Participant {
     pub region: RegionId,
     pub random: Random,
+    /// Addresses that are used in place of others.
+    pub net: Net,
     pub metrics: Metrics,
     pub spool: SharedSpool,
     /// What runs now.
@@ -77,11 +83,10 @@ impl Participant {
             None if assignment.mesh.is_none() => return None,
             None => self.begin(&assignment.probe, out),
         };
-        let none = MeshPlan::default();
-        let plan = assignment.mesh.as_ref().unwrap_or(&none);
+        let plan = pinned(assignment.mesh.clone().unwrap_or_default(), &self.net);
         let peers: BTreeSet<ProbeId> = plan.sessions.iter().map(|session| session.peer.clone()).collect();
         self.metrics.mesh_with(&peers);
-        if let Err(refused) = running.mesh.apply(plan).await {
+        if let Err(refused) = running.mesh.apply(&plan).await {
             for why in refused {
                 warn!(%why, "a part of the mesh is not measured");
             }
@@ -107,8 +112,52 @@ impl Participant {
     }
 }
 
+/// The plan with the addresses that this probe was told to use in place of others.
+fn pinned(mut plan: MeshPlan, net: &Net) -> MeshPlan {
+    for session in &mut plan.sessions {
+        let MeshRole::Send(send) = &mut session.role else { continue };
+        for address in send.fallback.iter_mut().chain([&mut send.address]) {
+            let pin = address.rsplit_once(':').and_then(|(host, port)| net.pinned(host, port.parse().ok()?));
+            if let Some(pin) = pin {
+                *address = pin.to_string();
+            }
+        }
+    }
+    plan
+}
+
 /// What was begun for one probe.
 struct Running {
     probe: ProbeId,
     mesh: ::mesh::run::Mesh,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::mesh::{MeshSend, MeshSession};
+
+    #[test]
+    fn an_override_is_for_the_mesh_too() {
+        let net = Net::new(vec!["probe.eu.test:862=127.0.0.1:9".parse().expect("valid")]).expect("a network");
+        let send = |address: &str| MeshSession {
+            ssid: 7,
+            peer: "eu-1".parse().expect("an id"),
+            peer_region: "eu".parse().expect("an id"),
+            role: MeshRole::Send(MeshSend::to(address)),
+            key: None,
+        };
+        let plan =
+            MeshPlan { listen: None, sessions: vec![send("probe.eu.test:862"), send("other.test:862")] };
+        let plan = pinned(plan, &net);
+        let addresses: Vec<_> = plan
+            .sessions
+            .iter()
+            .map(|session| match &session.role {
+                MeshRole::Send(send) => send.address.as_str(),
+                MeshRole::Reflect(_) => "",
+            })
+            .collect();
+        assert_eq!(addresses, ["127.0.0.1:9", "other.test:862"]);
+    }
 }

@@ -1,13 +1,17 @@
 //! Everybody on stage: the lab's world, the collector, and a probe in each region, each behind its own links.
 
-use super::{Stage, folder::Folder, panel::Panel};
-use anyhow::{Context, anyhow};
+use super::{
+    Stage,
+    folder::{Folder, probe_host},
+    panel::Panel,
+};
+use anyhow::{Context, anyhow, bail};
 use collector::{Collector, board::Board};
 use lab::world::{World, WorldConfig};
 use probe::{App, Settings, Token, net::Override};
 use runtime::{clock::SystemClock, random::Random};
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -44,7 +48,12 @@ impl Cast {
         for region in &regions {
             tokens.push((region.clone(), folder.token(region, &random)?));
         }
-        folder.document(&regions, &shops, world.entrance().addr())?;
+        folder.mesh_key(&random)?;
+        let mut seats = Vec::new();
+        for region in &regions {
+            seats.push((region.clone(), free_address()?));
+        }
+        folder.document(&seats, &shops, world.entrance().addr())?;
 
         let settings = collector::Settings {
             config: folder.config(),
@@ -64,7 +73,7 @@ impl Cast {
 
         let mut probes = JoinSet::new();
         for (region, token) in tokens {
-            let probe = start_probe(&world, &folder, dashboard, &region, &token, &random).await?;
+            let probe = start_probe(&world, &folder, dashboard, (&region, &seats), &token, &random).await?;
             let stop = stop_probes.clone();
             probes.spawn(async move {
                 probe.run(stop.cancelled()).await.with_context(|| format!("the probe in {region} failed"))
@@ -126,7 +135,7 @@ async fn start_probe(
     world: &World,
     folder: &Folder,
     dashboard: SocketAddr,
-    region: &RegionId,
+    (region, seats): (&RegionId, &[(RegionId, SocketAddr)]),
     token: &str,
     random: &Random,
 ) -> anyhow::Result<App> {
@@ -134,6 +143,11 @@ async fn start_probe(
     let mut resolve = Vec::new();
     for (host, address) in world.resolve_for(region.as_str()).await? {
         resolve.push(format!("{host}={address}").parse::<Override>()?);
+    }
+    for (other, address) in seats.iter().filter(|(other, _)| other != region) {
+        let link = world.wan().connect_udp(region.as_str(), other.as_str(), *address).await?;
+        let (host, port) = (probe_host(other), wire::mesh::PORT);
+        resolve.push(format!("{host}:{port}={link}").parse::<Override>()?);
     }
     let settings = Settings {
         region: region.clone(),
@@ -148,6 +162,20 @@ async fn start_probe(
         secrets: None,
     };
     Ok(App::build(settings, SystemClock::shared(), random.clone())?)
+}
+
+/// An address of this machine whose port is free for UDP and for TCP. Somebody else may take it before the probe does;
+/// then its part of the mesh is not measured, and the log says so.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    const TRIES: u8 = 20;
+    for _ in 0..TRIES {
+        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = udp.local_addr()?;
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port of 127.0.0.1 is free for UDP and TCP: stop some programs and start the demo again")
 }
 
 fn ids(names: &[String]) -> anyhow::Result<Vec<RegionId>> {

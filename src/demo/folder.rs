@@ -23,6 +23,11 @@ pub struct Folder {
     pub path: PathBuf,
 }
 
+/// The host name of a region's probe.
+pub fn probe_host(region: &RegionId) -> String {
+    format!("probe.{region}.demo.test")
+}
+
 /// Names and coordinates for the map (city of the region, rounded).
 const PLACES: [(&str, &str, f64, f64); 5] = [
     ("us-east-1", "N. Virginia", 38.9, -77.4),
@@ -94,10 +99,15 @@ impl Folder {
         Ok(key)
     }
 
-    /// Writes the configuration document.
+    /// Writes a new key for the mesh.
+    pub fn mesh_key(&self, random: &Random) -> anyhow::Result<()> {
+        self.write("secrets/mesh.key", &format!("{}\n", secret::mesh(random)))
+    }
+
+    /// Writes the configuration document. Each region comes with the address at which its probe answers the others.
     pub fn document(
         &self,
-        regions: &[RegionId],
+        regions: &[(RegionId, SocketAddr)],
         shops: &[RegionId],
         entrance: SocketAddr,
     ) -> anyhow::Result<()> {
@@ -117,20 +127,23 @@ impl Folder {
 }
 
 /// The whole document.
-fn document(regions: &[RegionId], shops: &[RegionId], entrance: SocketAddr) -> String {
+fn document(regions: &[(RegionId, SocketAddr)], shops: &[RegionId], entrance: SocketAddr) -> String {
     let mut text = String::from(HEAD);
     text.push_str("\nregions:\n");
     for (id, name, latitude, longitude) in
-        PLACES.iter().filter(|(id, ..)| regions.iter().any(|r| r.as_str() == *id))
+        PLACES.iter().filter(|(id, ..)| regions.iter().any(|(region, _)| region.as_str() == *id))
     {
         let _ = writeln!(text, "  {id}: {{ name: {name}, coordinates: [{latitude}, {longitude}] }}");
     }
     text.push_str("\nprobes:\n");
-    for region in regions {
+    for (region, listen) in regions {
         let _ = writeln!(text, "  probe-{region}:");
         let _ = writeln!(text, "    region: {region}");
         let _ = writeln!(text, "    token: {{ file: secrets/probe-{region}.token }}");
+        let (host, port) = (probe_host(region), wire::mesh::PORT);
+        let _ = writeln!(text, "    mesh: {{ address: \"{host}:{port}\", listen: \"{listen}\" }}");
     }
+    text.push_str(MESH);
     let _ = write!(
         text,
         "{SERVICE}    public: http://{PUBLIC_HOST}\n    region_header: x-region\n    regions:\n"
@@ -150,6 +163,11 @@ const HEAD: &str = "\
 # The demo's configuration. Everything in it is production configuration: copy it, and replace the addresses.
 # Check a change with `sextant check FILE`. docs/configuration.md explains every field.
 version: 1
+";
+
+const MESH: &str = "
+# The probes measure the network between each other. The default window is a minute.
+mesh: { key: { file: secrets/mesh.key }, window: 10s }
 ";
 
 const SERVICE: &str = "
@@ -234,7 +252,8 @@ mod tests {
     fn the_document_is_valid() {
         let all: Vec<RegionId> = PLACES.iter().map(|(id, ..)| id.parse().expect("an id")).collect();
         let shops = [all[0].clone(), all[2].clone(), all[3].clone()];
-        let text = document(&all, &shops, ([127, 0, 0, 1], 9).into());
+        let seats: Vec<_> = all.iter().map(|region| (region.clone(), ([127, 0, 0, 1], 8).into())).collect();
+        let text = document(&seats, &shops, ([127, 0, 0, 1], 9).into());
         let config = collector::config::parse(&text, "demo").unwrap_or_else(|problems| panic!("{problems}"));
         assert_eq!((config.probes.len(), config.checks.len()), (5, 4));
         assert!(

@@ -8,6 +8,7 @@ use super::{
     judge as judging, prepare, record::Record, secrets::Values, served, tcp, template::Templates,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use rustls::pki_types::CertificateDer;
 use std::collections::BTreeMap;
 use url::Url;
 use wire::{
@@ -23,14 +24,19 @@ pub(super) fn failure(fault: Fault) -> Failure {
     (fault.class, fault.summary)
 }
 
-/// When a certificate (DER) ends.
+/// When the first certificate of a chain ends that was shown by a server: this certificate (DER), and once more as its
+/// own issuer. Refusals of it are put into words as well.
 pub fn certificate(der: &[u8]) -> Option<Micros> {
-    certificate::expires(der)
+    let leaf = CertificateDer::from(der);
+    let chain = [leaf.clone()];
+    let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+    let _sentence = certificate::refusal(&unknown, &leaf, &chain);
+    certificate::first_to_expire(&leaf, &chain, false, 0).map(|first| first.at)
 }
 
 /// Whether a certificate lasts for another `wanted` seconds after `now` (seconds of the epoch).
 pub fn lasts(expires: Micros, now: u64, wanted: u64) -> Result<(), Failure> {
-    certificate::lasts(expires, now, wanted).map_err(failure)
+    certificate::lasts(expires, None, now, wanted).map_err(failure)
 }
 
 /// An answer, as far as expectations and captures look at it.
@@ -121,7 +127,7 @@ fn anything() -> AssignedCheck {
 /// The URL and the headers that a filled-in request goes out with.
 pub fn prepare(request: &Request, base: &str) -> Result<(Url, HeaderMap), Failure> {
     let prepared = prepare::prepare(request, base, "00-1-1-01", |_| None).map_err(failure)?;
-    let sent = prepared.to_http(false).map_err(failure)?;
+    let sent = prepared.to_http(false, false).map_err(failure)?;
     Ok((prepared.url, sent.into_parts().0.headers))
 }
 

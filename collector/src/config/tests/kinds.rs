@@ -281,7 +281,7 @@ fn secrets_of_the_probes_are_named_in_any_text() {
         other => panic!("{other:?}"),
     }
     for right in [
-        "http: {path: '/{{ secret.a }}?b={{c}}', headers: {x: '{{ secret.a }}'}, json: {k: '{{ secret.a }}'}}",
+        "http: {path: '/{{ secret.a }}?b=c', headers: {x: '{{ secret.a }}'}, json: {k: '{{ secret.a }}'}}",
         "http: {expect: {body_contains: '{{ secret.a }}', json: {$.a: '{{ secret.a }}'}}}",
         "websocket: {path: '/{{ secret.a }}', headers: {x: '{{ secret.a }}'}, send: '{{ secret.a }}'}",
         "journey: {steps: [{name: x, get: '/{{ secret.a-b }}', headers: {x: '{{secret.a}}'}}]}",
@@ -294,7 +294,7 @@ fn secrets_of_the_probes_are_named_in_any_text() {
             "http: {headers: {x: '{{ secrets.a }}'}}",
             ".http.headers.x: there is no `secrets.a` in templates; did you mean `secret.a`?",
         ),
-        ("http: {path: '/{{ secret.a b }}'}", ".http.path: a secret is written as secret.NAME"),
+        ("http: {path: '/{{ secret.a b }}'}", ".http.path: \"secret.a b\" is no expression"),
         ("http: {body: '{{ secret }}'}", ".http.body: a secret is written as secret.NAME"),
         ("tcp: {send: '{{ secret.-a }}'}", ".tcp.send: a secret is written as secret.NAME"),
         ("websocket: {expect: '{{ secret.a- }}'}", ".websocket.expect: a secret is written as secret.NAME"),

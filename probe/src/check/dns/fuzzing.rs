@@ -1,13 +1,11 @@
 //! The entrance for the fuzzer to DNS answers.
 
-use super::{
-    judge::judge,
-    question::{Match, Question},
-};
+use super::{ask_for, judge::judge};
 use crate::check::{
     Trace,
     fuzzing::{Failure, failure},
 };
+use crate::net::resolve::question::Match;
 use wire::assignment::Dns;
 
 /// What became of a message.
@@ -27,7 +25,7 @@ pub enum Read {
 /// When the question cannot be asked.
 pub fn read(dns: &Dns, message: &[u8]) -> Result<Read, Failure> {
     let trace = Trace { trace_id: [0; 16], span_id: [0; 8] };
-    let question = Question::new(dns, &trace).map_err(failure)?;
+    let question = ask_for(dns, &trace).map_err(failure)?;
     Ok(match question.read(message) {
         Match::Answer(answer) => Read::Judged(judge(dns, &answer).map_err(failure)),
         Match::Foreign => Read::Foreign,
@@ -41,5 +39,5 @@ pub fn read(dns: &Dns, message: &[u8]) -> Result<Read, Failure> {
 /// When it cannot be asked.
 pub fn question(dns: &Dns) -> Result<Vec<u8>, Failure> {
     let trace = Trace { trace_id: [0; 16], span_id: [0; 8] };
-    Question::new(dns, &trace).map(|question| question.bytes).map_err(failure)
+    ask_for(dns, &trace).map(|question| question.bytes).map_err(failure)
 }

@@ -30,13 +30,12 @@ pub fn problem(expression: &str, known: &BTreeSet<String>) -> Option<String> {
     if secret::is_meant(expression) {
         return secret::read(expression).err();
     }
-    let without = secret::without(expression);
-    let expression = &*without;
-    if let Err(error) = Environment::empty().compile_expression(expression) {
+    let plain = secret::without(expression);
+    if let Err(error) = Environment::empty().compile_expression(&plain) {
         let why = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
         return Some(format!("{} is no expression: {why}", read::quote(expression)));
     }
-    words(expression).find_map(|word| wrong(&word, known))
+    words(&plain).find_map(|word| wrong(&word, known))
 }
 
 /// A word of an expression with what stands around it.
