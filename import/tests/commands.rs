@@ -50,7 +50,7 @@ fn what_chrome_copies() {
                 "origin": "https://shop.example.org",
                 "cookie": "sid={{ secret.shop_cookie_sid }}"
             },
-            "body": "{\"note\":\"it's {% raw %}{ {%- endraw %}{ nice }}!\",\"password\":\"{{ secret.shop_password }}\"}"
+            "body": "{\"note\":\"it's {{ '{' }}{ nice }}!\",\"password\":\"{{ secret.shop_password }}\"}"
         })
     );
     let whole = format!("{}{:?}", imported.yaml, imported.notes);

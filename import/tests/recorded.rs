@@ -234,7 +234,10 @@ fn rendered(imported: &Imported) -> String {
     let step = steps(imported).remove(0);
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_syntax(SyntaxConfig::builder().keep_trailing_newline(true).build().expect("a syntax"));
+    let mut syntax = SyntaxConfig::builder();
+    syntax.keep_trailing_newline(true);
+    syntax.block_delimiters("\u{0}{%", "%}\u{0}").comment_delimiters("\u{0}{#", "#}\u{0}");
+    environment.set_syntax(syntax.build().expect("a syntax"));
     environment.render_str(step["body"].as_str().unwrap_or_default(), context! {}).expect(&imported.yaml)
 }
 

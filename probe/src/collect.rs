@@ -11,7 +11,7 @@ use wire::{
 };
 
 /// How long an ordinary sample may wait for others.
-const LINGER: Duration = Duration::from_millis(200);
+const LINGER: Duration = Duration::from_millis(500);
 /// How long a sample that a decision waits for may wait for others; it is rarely alone.
 const LINGER_URGENT: Duration = Duration::from_millis(5);
 /// As many samples are not kept waiting: they fill a report.

@@ -123,16 +123,11 @@ mod tests {
     const CHROME: &[u8] = include_bytes!("../../import/tests/fixtures/chrome.har");
     const FIREFOX: &[u8] = include_bytes!("../../import/tests/fixtures/firefox.har");
 
-    /// The steps that the collector reads from a document. Secrets are a language of the probe; a name that every
-    /// journey has stands for them here.
+    /// The steps that the collector reads from a document.
     fn accepted(imported: &Imported) -> Vec<wire::assignment::Step> {
-        let mut text = imported.yaml.clone();
-        while let Some(at) = text.find("{{ secret.") {
-            let end = text.get(at..).and_then(|rest| rest.find("}}")).expect("closed braces");
-            text.replace_range(at..at + end + 2, "{{ run.id }}");
-        }
+        let text = &imported.yaml;
         let config =
-            config::parse(&text, "imported.yaml").unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+            config::parse(text, "imported.yaml").unwrap_or_else(|problems| panic!("{problems}\n{text}"));
         let check = config.checks.into_values().next().expect("one check");
         let CheckKind::Journey(journey) = check.kind else { panic!("no journey") };
         journey.steps
@@ -157,10 +152,7 @@ mod tests {
         for (command, body) in [
             ("curl https://a.example/", None),
             ("curl -u a:bcdefg -m 0.5 'https://a.example/x?q=\"<ü>'", None),
-            (
-                "curl https://a.example/ -d 'a={{b}}{%c' -H 'x-y: {#'",
-                Some("a={% raw %}{ {%- endraw %}{b}}{% raw %}{ {%- endraw %}%c"),
-            ),
+            ("curl https://a.example/ -d 'a={{b}}{%c' -H 'x-y: {#'", Some("a={{ '{' }}{b}}{%c")),
             ("curl https://a.example/ --json $'{\"a\":\"\\u0001\\n\"}'", Some("{\"a\":\"\u{1}\n\"}")),
         ] {
             let steps = accepted(&journey::curl(command, &options).expect(command));
