@@ -144,6 +144,13 @@ pub(super) async fn http(order: Order<'_>, way: &Way<'_>) -> Attempt {
         match trail.next(&prepared, &record, jar.as_deref()) {
             Ok(None) => break (record, None),
             Err(fault) => break (record, Some(fault)),
+            Ok(Some(next)) if redirect::betrays(&prepared, &next, way.hidden) => {
+                let place = words::quote(&redirect::told(&next.url));
+                let why = format!(
+                    "redirected to {place}, another origin: what would be sent there holds a secret of the probe"
+                );
+                break (record, Some(Fault::request(why)));
+            }
             Ok(Some(mut next)) => {
                 span.end(&record, None, &secrets);
                 span = RequestSpan::begin(next.method.as_str(), hops.len() + 1, way.hidden);

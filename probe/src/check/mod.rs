@@ -192,7 +192,7 @@ async fn measure(filled: &Filled<'_>, endpoint: &Endpoint, net: &Net, run: &Run)
     let check = &*filled.check;
     net.kept().sweep(Instant::now());
     let limit = Limit::from_now(Duration::from_micros(check.timeout_us.into()));
-    let hidden = if runtime::trace::exported() { filled.revealed() } else { Vec::new() };
+    let hidden = filled.revealed();
     let way = Way { hidden: &hidden, ..Way::of(check, endpoint, net, limit) };
     match &check.kind {
         CheckKind::Journey(journey) => {

@@ -1,7 +1,8 @@
 //! The request that a redirect asks for (RFC 9110, 15.4).
 //!
 //! What is private stays where it was meant to go: headers that carry credentials and the check's cookies are not sent
-//! to another origin (scheme, host and port), as in browsers.
+//! to another origin (scheme, host and port), as in browsers. Where anything else of the request holds a secret of the
+//! probe, another origin is not gone to at all.
 
 use super::{
     dial::Destination,
@@ -159,6 +160,19 @@ fn bare(text: &str) -> &str {
 /// How a hop is told: scheme, host, port and path.
 pub(super) fn told(url: &Url) -> String {
     words::line(plain(url), URL_MOST)
+}
+
+/// Whether following a redirect would hand a secret to another origin: in a body that is sent again, in a header whose
+/// name says nothing, or in an address that the server made of it.
+pub(super) fn betrays(from: &Prepared, next: &Prepared, secrets: &[String]) -> bool {
+    let holds = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret.as_str()))
+    };
+    from.url.origin() != next.url.origin()
+        && (holds(&next.body)
+            || holds(next.url.as_str().as_bytes())
+            || next.headers.values().any(|value| holds(value.as_bytes())))
 }
 
 #[cfg(test)]

@@ -158,3 +158,42 @@ async fn a_probe_without_the_secret_says_nothing_of_the_target() {
     assert!(summary.starts_with(expected), "{summary}");
     assert!(server.seen().is_empty());
 }
+
+#[tokio::test]
+async fn a_redirect_takes_no_secret_elsewhere() {
+    let (_folder, net) = with_secrets();
+    let other = echo().await;
+    let to = other.url();
+    let here_again = Server::start(move |_, request, mut stream| {
+        let to = to.clone();
+        async move {
+            let place =
+                if request.starts_with("POST /inside") { "/end".to_owned() } else { format!("{to}/end") };
+            let text = answer("307 Elsewhere", &format!("location: {place}\r\n"), "");
+            let text = if request.starts_with("POST /end") { answer("200 OK", "", "") } else { text };
+            let _client_may_be_gone = stream.write_all(text.as_bytes()).await;
+        }
+    })
+    .await;
+    let ask_at = async |path: &str, body: &str, header: &str| {
+        let mut request = get(path);
+        request.method = "POST".into();
+        request.body = Some(body.into());
+        request.headers.insert("x-plain".into(), header.into());
+        let mut check = check(CheckKind::Http(request));
+        check.reach.redirects = 3;
+        run(&check, &here(here_again.url()), &net, &trace_run()).await
+    };
+    for (body, header) in [("word={{ secret.word }}", "x"), ("word", "{{ secret.word }}")] {
+        let found = ask_at("/outside", body, header).await;
+        assert_eq!(found.outcome, Outcome::Fail(FailClass::Request), "{found:?}");
+        let why = found.evidence.as_ref().map(|evidence| evidence.summary.clone()).unwrap_or_default();
+        assert!(why.contains("another origin") && why.contains("secret"), "{why}");
+        clean(&found);
+        let inside = ask_at("/inside", body, header).await;
+        assert_eq!(inside.outcome, Outcome::Ok, "{inside:?}");
+    }
+    assert!(other.seen().is_empty(), "{:?}", other.seen());
+    ask_at("/outside", "plain", "x").await;
+    assert_eq!(other.seen().len(), 1, "without a secret it is followed");
+}
