@@ -9,9 +9,38 @@ const LONGEST_WORD: usize = 63;
 const ROOM: usize = 8;
 
 /// Words that a template reads as something else.
-const TAKEN: [&str; 20] = [
-    "run", "region", "secret", "true", "false", "none", "and", "or", "not", "in", "is", "if", "else", "for",
-    "loop", "self", "null", "super", "env", "vars",
+const TAKEN: [&str; 31] = [
+    "run",
+    "region",
+    "secret",
+    "true",
+    "false",
+    "none",
+    "and",
+    "or",
+    "not",
+    "in",
+    "is",
+    "if",
+    "else",
+    "for",
+    "loop",
+    "self",
+    "null",
+    "super",
+    "env",
+    "vars",
+    "here",
+    "vantage",
+    "regions",
+    "uuid",
+    "now",
+    "timestamp",
+    "timestamp_ms",
+    "random_int",
+    "random_hex",
+    "random_word",
+    "item",
 ];
 
 /// An id of at most `most` bytes: lower-case letters, digits and hyphens.

@@ -153,6 +153,7 @@ impl App {
         let secrets = net.secrets().clone();
         let condition = Condition::default();
         let mesh_net = net.clone();
+        let (mesh_trouble, mesh) = watch::channel(None);
         let shared = Shared {
             net,
             clock: clock.clone(),
@@ -188,6 +189,7 @@ impl App {
             metrics: metrics.clone(),
             spool: spool.clone(),
             assigned: assigned.clone(),
+            trouble: mesh_trouble,
         };
         let uplink = Uplink::new(link.clone(), spool.clone(), clock.clone(), random, metrics.clone());
 
@@ -211,7 +213,7 @@ impl App {
             tasks.spawn(Stage::Output, "health", |stop| {
                 health::serve(
                     listener,
-                    health::Health { assigned, metrics, condition, spool: kept_samples },
+                    health::Health { assigned, metrics, condition, spool: kept_samples, mesh },
                     stop,
                 )
             });

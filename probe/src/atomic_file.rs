@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
@@ -12,7 +13,8 @@ use std::{
 /// When the folder cannot be written; the old content is then still there.
 pub fn replace(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     let fresh = folder.join(format!("{name}.new"));
-    let mut file = File::create(&fresh)?;
+    // What a probe keeps is for nobody else to read: an assignment holds keys and headers.
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&fresh, folder.join(name))?;

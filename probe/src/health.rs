@@ -24,6 +24,8 @@ pub struct Health {
     pub metrics: Metrics,
     pub condition: Condition,
     pub spool: SharedSpool,
+    /// What of the mesh is not measured.
+    pub mesh: watch::Receiver<Option<String>>,
 }
 
 /// Serves until `stop`.
@@ -61,8 +63,8 @@ async fn ready(State(health): State<Health>) -> Response {
         return unready("blind", "This probe sees nothing", &detail);
     }
     let mut text = format!("ready: revision {}, {} checks\n", assignment.revision, assignment.checks.len());
-    let spool = health.spool.trouble();
-    for trouble in state.troubles().chain(spool.as_deref()) {
+    let (spool, mesh) = (health.spool.trouble(), health.mesh.borrow().clone());
+    for trouble in state.troubles().chain(spool.as_deref()).chain(mesh.as_deref()) {
         text.push_str(&format!("warning: {trouble}\n"));
     }
     text.into_response()
@@ -105,7 +107,13 @@ mod tests {
         let spool = Spool::open(folder.path(), 0, wire::Micros(1)).expect("opens");
         let spool = SharedSpool::new(spool);
         let metrics = Metrics::new(&"north".parse().expect("an id"), Arc::default());
-        let health = Health { assigned, metrics, condition: Condition::default(), spool };
+        let health = Health {
+            assigned,
+            metrics,
+            condition: Condition::default(),
+            spool,
+            mesh: watch::channel(None).1,
+        };
         assert_eq!(ask(&health).await, (StatusCode::SERVICE_UNAVAILABLE, MEDIA_TYPE.into()));
         sender.send_replace(Some(Arc::new(testing::assignment(vec![]))));
         assert_eq!(ask(&health).await.0, StatusCode::OK);

@@ -9,7 +9,7 @@ use runtime::random::Random;
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{info, warn};
 use wire::{
     ProbeId, RegionId,
     assignment::Assignment,
@@ -18,6 +18,8 @@ use wire::{
 
 /// Windows on their way to the spool. Every session makes one in a minute, all of them together once in a while.
 const WINDOWS: usize = 1024;
+/// How long until what could not be begun is tried again.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(5);
 /// As many go into one report.
 const TOGETHER: usize = 100;
 
@@ -31,6 +33,8 @@ pub struct Participant {
     pub spool: SharedSpool,
     /// What runs now.
     pub assigned: watch::Receiver<Option<Arc<Assignment>>>,
+    /// What is not measured, and why.
+    pub trouble: watch::Sender<Option<String>>,
 }
 
 impl Participant {
@@ -39,6 +43,7 @@ impl Participant {
         let (out, mut windows) = mpsc::channel(WINDOWS);
         let mut running: Option<Running> = None;
         let mut ready = Vec::new();
+        let mut again = tokio::time::interval(AGAIN);
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -49,6 +54,13 @@ impl Participant {
                         break;
                     }
                     let assignment = self.assigned.borrow_and_update().clone();
+                    if let Some(assignment) = assignment {
+                        running = self.follow(running, &assignment, &out).await;
+                    }
+                }
+                // A port that somebody else has may be free one day.
+                _ = again.tick(), if self.trouble.borrow().is_some() => {
+                    let assignment = self.assigned.borrow().clone();
                     if let Some(assignment) = assignment {
                         running = self.follow(running, &assignment, &out).await;
                     }
@@ -86,10 +98,16 @@ impl Participant {
         let plan = pinned(assignment.mesh.clone().unwrap_or_default(), &self.net);
         let peers: BTreeSet<ProbeId> = plan.sessions.iter().map(|session| session.peer.clone()).collect();
         self.metrics.mesh_with(&peers);
-        if let Err(refused) = running.mesh.apply(&plan).await {
-            for why in refused {
-                warn!(%why, "a part of the mesh is not measured");
+        let refused = running.mesh.apply(&plan).await.err().unwrap_or_default();
+        let told: Vec<String> = refused.iter().map(ToString::to_string).collect();
+        let trouble =
+            (!told.is_empty()).then(|| format!("a part of the mesh is not measured: {}", told.join("; ")));
+        if *self.trouble.borrow() != trouble {
+            match &trouble {
+                Some(trouble) => warn!("{trouble}"),
+                None => info!("the whole mesh is measured"),
             }
+            self.trouble.send_replace(trouble);
         }
         Some(running)
     }

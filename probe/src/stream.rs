@@ -28,6 +28,9 @@ const BACKOFF: Backoff = Backoff { first: Duration::from_millis(200), most: Dura
 /// How long to wait while the collector refuses this probe.
 const REFUSED_WAIT: Duration = Duration::from_secs(10);
 
+/// A stream that lasted for this long was a good one.
+const STEADY: Duration = Duration::from_secs(5);
+
 /// Why a stream ended.
 #[derive(Debug, thiserror::Error)]
 enum Ended {
@@ -65,9 +68,10 @@ impl Stream {
             let (mut turn, mut failures) = (0, 0_u32);
             let (mut refused, mut away) = (Complaint::default(), Complaint::default());
             loop {
-                let mut heard = false;
+                let (mut heard, begun) = (false, Instant::now());
                 let Err(ended) = self.listen(turn, &mut heard).await;
-                if heard {
+                // One that speaks and breaks off again and again is no better than one that is away.
+                if heard && begun.elapsed() >= STEADY {
                     failures = 0;
                     refused.settle();
                     away.settle();

@@ -66,12 +66,16 @@ impl Suite {
         let result = verdict(outcome, evidence);
         self.cases.push(Case { class: class.clone(), name: target.to_owned(), time_us, result });
         for (index, step) in self.steps.iter().enumerate() {
-            let (time_us, result) = match results.get(index) {
+            // Steps that were not run have no result, so their places differ.
+            let (time_us, result) = match results.iter().find(|result| result.name == *step) {
                 Some(result) => {
                     // The evidence is of the step that ended the run, or of a slow one, which is no failure.
                     (result.total_us, verdict(result.outcome, evidence))
                 }
-                None => (0, Verdict::Skipped("an earlier step ended the run")),
+                None => (
+                    0,
+                    Verdict::Skipped("it was not run: an earlier step failed, or its condition did not hold"),
+                ),
             };
             let name = format!("{}. {step}", index + 1);
             self.cases.push(Case { class: format!("{class}.{target}"), name, time_us, result });

@@ -1,7 +1,7 @@
 //! `sextant check run NAME`: the probe's own engine, once, on a terminal.
 
 use super::{explain, junit::Suite, load};
-use crate::exit::{CHECK_FAILED, Coded};
+use crate::exit::{CHECK_FAILED, CONFIGURATION, Coded};
 use anyhow::{Context, anyhow, bail};
 use collector::config::{self, Config};
 use probe::{
@@ -60,7 +60,9 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
     }
     let config = load(&args.config)?;
     let check = find(&config, &args.name)?;
-    let secrets = args.secrets.as_deref().map(Secrets::load).transpose()?.unwrap_or_default();
+    let secrets = args.secrets.as_deref().map(Secrets::load).transpose();
+    let secrets =
+        secrets.map_err(|error| Coded { code: CONFIGURATION, source: error.into() })?.unwrap_or_default();
     for warning in secrets.warnings() {
         eprintln!("warning: {warning}");
     }

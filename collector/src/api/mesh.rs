@@ -5,6 +5,9 @@ use crate::App;
 use axum::{Json, extract::State};
 use wire::{ProbeId, mesh::MeshWindow, view::Page};
 
+/// More windows than ever begin at the same instant between two probes.
+const ALIKE: i64 = 8;
+
 /// `GET /api/v1/mesh`: the newest window of each session.
 ///
 /// # Errors
@@ -25,8 +28,15 @@ pub async fn between(
 ) -> Result<Json<Page<MeshWindow>>, Rejected> {
     let (before, limit) = paging.check()?;
     let (one, other) = (find(&app, &one)?, find(&app, &other)?);
-    let items = app.store.mesh_between(&one, &other, before, limit).await?;
-    let next_cursor = paging.next(items.len(), items.last().map(|window| window.started.0));
+    let mut items = app.store.mesh_between(&one, &other, before, limit + ALIKE).await?;
+    // Windows of several methods begin together: a page does not end between them.
+    let mut count = items.len().min(usize::try_from(limit).unwrap_or(usize::MAX));
+    while count > 0 && count < items.len() && items[count].started == items[count - 1].started {
+        count += 1;
+    }
+    let more = items.len() > count;
+    items.truncate(count);
+    let next_cursor = items.last().filter(|_| more).map(|window| window.started.0.to_string());
     Ok(Json(Page { items, next_cursor }))
 }
 

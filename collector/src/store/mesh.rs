@@ -59,9 +59,10 @@ impl Store {
     pub async fn mesh(&self, since: Micros) -> Result<Vec<MeshWindow>, Error> {
         let rows: Vec<(String,)> = on!(self, pool => {
             sqlx::query_as(
+                // A window from a clock that is ahead must not hide those after it.
                 "SELECT document FROM mesh_window AS w WHERE received >= $1 AND started =
                    (SELECT MAX(started) FROM mesh_window AS n WHERE n.sender = w.sender
-                    AND n.reflector = w.reflector AND n.method = w.method)
+                    AND n.reflector = w.reflector AND n.method = w.method AND n.started <= n.received + 60000000)
                  ORDER BY sender, reflector, method",
             )
             .bind(since.0).fetch_all(pool).await?

@@ -138,8 +138,11 @@ pub(super) async fn http(order: Order<'_>, way: &Way<'_>) -> Attempt {
             jar.keep(&prepared.url, &record.headers);
             secrets.extend(jar.values());
         }
-        if fault.is_some() {
-            break (record, fault);
+        if let Some(fault) = fault {
+            // Where the server has sent us, what cannot be asked for is its fault.
+            let its_fault = !hops.is_empty() && fault.class == FailClass::Request;
+            let class = if its_fault { FailClass::Protocol } else { fault.class };
+            break (record, Some(Fault { class, ..fault }));
         }
         match trail.next(&prepared, &record, jar.as_deref()) {
             Ok(None) => break (record, None),

@@ -92,7 +92,7 @@ pub(super) async fn address(
         Some(address) => address,
         None => addresses(to, way, false, recorder).await?.remove(0),
     };
-    permit(address)?;
+    permit(address, known_address(to, way).is_none().then_some(&to.host))?;
     recorder.note(|record| record.address = Some(address));
     Ok(address)
 }
@@ -126,15 +126,26 @@ pub(super) async fn addresses(
     })
 }
 
-/// Refuses addresses that no check may reach.
-pub(super) fn permit(address: SocketAddr) -> Result<(), Fault> {
-    match denied(address.ip()) {
-        Some(what) => {
-            let ip = address.ip();
-            Err(Fault::request(format!("{ip} is {what}: checks are denied to go there")))
+/// Refuses addresses that no check may reach. Where a `name` was looked up and led there, that is a fault of the name: its
+/// users are sent there as well.
+///
+/// # Errors
+/// [`FailClass::Dns`] for the address of a name, [`FailClass::Request`] for one that was written as such.
+fn permit(address: SocketAddr, name: Option<&Host<String>>) -> Result<(), Fault> {
+    let ip = address.ip();
+    let Some(what) = denied(ip) else { return Ok(()) };
+    Err(match name {
+        Some(name) => {
+            let why = format!("{name} leads to {ip}, which is {what}: checks are denied to go there");
+            Fault::new(FailClass::Dns, why)
         }
-        None => Ok(()),
-    }
+        None => Fault::request(format!("{ip} is {what}: checks are denied to go there")),
+    })
+}
+
+/// Refuses DNS servers that no check may reach.
+pub(super) fn permit_server(address: SocketAddr) -> Result<(), Fault> {
+    permit(address, None)
 }
 
 /// An address that was not looked up, if it is of the family that the check asks for.

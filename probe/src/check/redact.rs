@@ -58,6 +58,8 @@ fn spellings(secrets: &[String]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for secret in secrets.iter().filter(|secret| secret.len() >= LEAST) {
         all.push(secret.clone());
+        // A text inside a text: each of these is looked for in every coding again.
+        all.extend(written(secret));
         // A text of several lines may come back with other line ends, or only in part.
         all.extend(
             secret.lines().filter(|line| line.len() >= 2 * LEAST && *line != secret).map(str::to_owned),
@@ -79,6 +81,17 @@ fn spellings(secrets: &[String]) -> Vec<String> {
     all.sort_unstable();
     all.dedup();
     all
+}
+
+/// How JSON, links, forms and pages write a secret, where they write it differently.
+fn written(secret: &str) -> impl Iterator<Item = String> {
+    let json = serde_json::Value::from(secret).to_string();
+    let json = json[1..json.len() - 1].to_owned();
+    let slashed = json.replace('/', "\\/");
+    let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let percent = crate::check::content::percent(secret);
+    let page = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    [json, slashed, form, percent, page].into_iter().filter(move |other| other != secret)
 }
 
 /// How a text may write characters.

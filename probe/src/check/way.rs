@@ -66,7 +66,7 @@ impl<'a> Way<'a> {
             let address = text.parse::<SocketAddr>().map_err(|_| {
                 Fault::request(format!("the resolver {} is no address with a port", words::quote(text)))
             })?;
-            super::dial::permit(address)?;
+            super::dial::permit_server(address)?;
             Ok(address)
         };
         self.reach.resolvers.iter().map(read).collect()

@@ -144,7 +144,9 @@ const FAMILIES: &[Family] = &[
         help: "Packets of the last window that were lost, there and back or in one direction.",
         lines: |window, line| {
             line(",direction=\"round_trip\"", f64::from(window.loss.lost));
-            directions(window).for_each(|(way, direction)| {
+            // Where nothing was answered, nobody knows on which way they were lost.
+            line(",direction=\"unknown\"", f64::from(window.lost_somewhere));
+            directions(window).filter(|_| window.answered > 0).for_each(|(way, direction)| {
                 line(&format!(",direction=\"{way}\""), f64::from(direction.loss.lost));
             });
         },
@@ -207,7 +209,7 @@ mod tests {
         assert!(text.contains(&format!("probe_network_rtt_seconds{labels} 0.04312\n")), "{text}");
         assert_eq!(text.matches("probe_network_rtt_seconds{").count(), 5, "none for the silent peer");
         assert!(!text.contains("probe_network_owd_seconds"), "no bound, no delay");
-        assert_eq!(text.matches("probe_network_packets_lost{").count(), 2);
+        assert_eq!(text.matches("probe_network_packets_lost{").count(), 4);
         keep(&mut windows, &BTreeSet::from([south]));
         assert_eq!(windows.len(), 1);
     }

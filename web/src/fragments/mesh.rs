@@ -87,20 +87,28 @@ fn cell(from: &ProbeId, to: &ProbeId, best: &BTreeMap<(&ProbeId, &ProbeId), &Mes
 
 fn known(window: &MeshWindow, direction: Option<&Direction>) -> Cell {
     let loss = direction.map_or(window.loss, |direction| direction.loss);
-    let share = if loss.of == 0 { 0.0 } else { f64::from(loss.lost) / f64::from(loss.of) };
-    let whole =
-        if window.loss.of == 0 { 1.0 } else { f64::from(window.loss.lost) / f64::from(window.loss.of) };
+    let of = |lost: u32, of: u32| if of == 0 { 0.0 } else { f64::from(lost) / f64::from(of) };
+    let share = of(loss.lost, loss.of);
+    // Lost on one of the two ways, so perhaps on this one.
+    let perhaps = of(window.lost_somewhere, window.loss.of);
+    if window.sent == 0 {
+        let (from, turns) = (&window.from, window.not_sent);
+        let title = format!("{from} did not send: {turns} turns were missed or refused by its machine");
+        return Cell::Known { rtt: "not sent".into(), note: String::new(), level: "unsent", title };
+    }
     let Some(rtt) = &window.rtt else {
         let title = format!("{} sent by {}, none answered", packets(window.sent), method(window.method));
         return Cell::Known { rtt: "no answer".into(), note: String::new(), level: "lost", title };
     };
-    let level = match share.max(if direction.is_some() { 0.0 } else { whole }) {
+    let level = match share.max(perhaps) {
         share if share >= 10.0 * SOME_LOSS => "heavy",
         share if share >= SOME_LOSS => "some",
         _ => "none",
     };
     let note = if share > 0.0 {
         format!("{} lost", format::percent(share))
+    } else if perhaps > 0.0 {
+        format!("≤ {} lost", format::percent(perhaps))
     } else if window.method != MeshMethod::Stamp {
         format!("by {}", method(window.method))
     } else {
@@ -146,8 +154,11 @@ fn title(window: &MeshWindow, direction: Option<&Direction>) -> String {
         });
     }
     parts.push(format!("{} by {}.", packets(window.sent), method(window.method)));
+    if window.not_sent > 0 {
+        parts.push(format!("{} more were not sent by the machine of {}.", window.not_sent, window.from));
+    }
     if window.lost_somewhere > 0 {
-        parts.push(format!("{} lost of which it is not known on which way.", window.lost_somewhere));
+        parts.push(format!("{} were lost on one of the two ways.", window.lost_somewhere));
     }
     parts.retain(|part| !part.is_empty());
     parts.join(" ")

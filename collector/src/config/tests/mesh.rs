@@ -46,6 +46,12 @@ fn what_cannot_work_is_said() {
         ("mesh: { key: s3cret }", ", mesh: 1.2.3.4:5", "secrets do not belong"),
         ("mesh: { key: { env: K }, every: 1s, window: 5s }", ", mesh: 1.2.3.4:5", "fewer than 10 packets"),
         ("mesh: { key: { env: K }, every: 1ms }", ", mesh: 1.2.3.4:5", "a duration from"),
+        (KEY, ", mesh: off", "leave `mesh` out"),
+        (
+            "mesh: { key: { env: K }, every: 10ms, window: 10m }",
+            ", mesh: 1.2.3.4:5",
+            "more than 10000 packets",
+        ),
         (KEY, ", mesh: send", "nobody to measure"),
         (KEY, "", "nobody to measure"),
         (KEY, ", mesh: 'a b'", "a host with or without a port"),

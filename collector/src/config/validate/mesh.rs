@@ -20,6 +20,8 @@ const DEFAULT_WINDOW: Duration = Duration::from_secs(60);
 const MOST_SEATS: usize = 200;
 /// A window with fewer packets says nothing about loss.
 const LEAST_PACKETS: u32 = 10;
+/// Probes keep every packet of a window in memory.
+const MOST_PACKETS: u32 = 10_000;
 
 /// Reads the section. `probes` are those of the document, for whether anybody takes part.
 pub fn read(
@@ -40,6 +42,12 @@ pub fn read(
     let window = fields
         .or("window", DEFAULT_WINDOW, |at| at.duration(Duration::from_secs(1)..=Duration::from_secs(600)));
     let (key, every, window): (SecretSource, _, _) = (key?, every?, window?);
+    if every * MOST_PACKETS < window {
+        section.problem_with_key(format!(
+            "a window holds more than {MOST_PACKETS} packets; make `window` shorter or `every` longer"
+        ));
+        return None;
+    }
     if every * LEAST_PACKETS > window {
         section.problem_with_key(format!(
             "a window holds fewer than {LEAST_PACKETS} packets; make `window` longer or `every` shorter"
@@ -71,6 +79,9 @@ pub fn seat(at: &At<'_>, configured: bool) -> Option<MeshSeat> {
             "there is no mesh to take part in; add the section `mesh: { key: { file: secrets/mesh.key } }`",
         );
         return None;
+    }
+    if ["off", "none", "no", "false"].iter().any(|word| at.is_word(word)) {
+        return at.expected("`send`, or host:port; leave `mesh` out for a probe that takes no part");
     }
     if at.is_word("send") {
         return Some(MeshSeat { address: None, listen: None });

@@ -136,7 +136,7 @@ async fn find(dns: &Dns, way: &Way<'_>, recorder: &Recorder) -> Result<(Name, Ve
 /// One entry for each address of a server.
 async fn addresses(name: String, ours: &[SocketAddr], way: &Way<'_>) -> Vec<Server> {
     if let Some(address) = way.net.pinned(&name, PORT) {
-        return vec![Server { name, address: dial::permit(address).map(|()| address) }];
+        return vec![Server { name, address: dial::permit_server(address).map(|()| address) }];
     }
     let host = format!("{name}.");
     let wanted = Wanted { name: &host, family: way.reach.family, all: false, servers: ours };
@@ -145,7 +145,10 @@ async fn addresses(name: String, ours: &[SocketAddr], way: &Way<'_>) -> Vec<Serv
             .addresses
             .into_iter()
             .map(|ip| SocketAddr::new(ip, PORT))
-            .map(|address| Server { name: name.clone(), address: dial::permit(address).map(|()| address) })
+            .map(|address| Server {
+                name: name.clone(),
+                address: dial::permit_server(address).map(|()| address),
+            })
             .collect(),
         Err(failure) => {
             vec![Server { name, address: Err(Fault::new(FailClass::Dns, failure.summary)) }]

@@ -1,12 +1,13 @@
 //! Is the answer what was expected?
 
+use super::record_type;
 use crate::{
     check::{fault::Fault, words},
-    net::resolve::question::rcode,
+    net::resolve::question::{name, rcode},
 };
 use hickory_proto::{
     op::Message,
-    rr::{Name, RData},
+    rr::{Name, RData, Record},
 };
 use std::net::IpAddr;
 use wire::{
@@ -14,6 +15,10 @@ use wire::{
     sample::FailClass,
 };
 
+/// The response code with which there are records.
+const FOUND: &str = "NOERROR";
+/// How many aliases are followed.
+const ALIASES_MOST: usize = 16;
 /// How many records a sentence lists.
 const LISTED_MOST: usize = 5;
 
@@ -30,8 +35,17 @@ pub(super) fn judge(dns: &Dns, answer: &Message) -> Result<(), Fault> {
         let summary = format!("expected {wanted} for {question}, the server answered {code} with {answered}");
         return Err(Fault::new(FailClass::Status, summary));
     }
+    let records = relevant(dns, answer);
+    if dns.answers.is_empty()
+        && code == FOUND
+        && !records.iter().any(|record| record.record_type() == record_type(dns.record))
+    {
+        return Err(Fault::assertion(format!(
+            "expected a record of the type that was asked for ({question}), the server answered {answered} ({code})"
+        )));
+    }
     for wanted in &dns.answers {
-        if !answer.answers.iter().any(|record| is(&record.data, wanted)) {
+        if !records.iter().any(|record| is(&record.data, wanted)) {
             let wanted = words::line(wanted, 80);
             return Err(Fault::assertion(format!(
                 "expected {wanted} for {question}, the server answered {answered} ({code})"
@@ -46,6 +60,27 @@ pub(super) fn judge(dns: &Dns, answer: &Message) -> Result<(), Fault> {
         return Err(Fault::assertion(format!("expected {flag} ({question}, {code}, {answered})")));
     }
     Ok(())
+}
+
+/// The records that answer the question: those of the name, and of the names that it is an alias of.
+fn relevant<'m>(dns: &Dns, answer: &'m Message) -> Vec<&'m Record> {
+    let Ok(mut owner) = name(&dns.name) else { return Vec::new() };
+    let mut found: Vec<&Record> = Vec::new();
+    for _ in 0..ALIASES_MOST {
+        let own = answer.answers.iter().filter(|record| record.name == owner);
+        let mut alias = None;
+        for record in own {
+            if let RData::CNAME(to) = &record.data {
+                alias = Some(to.0.clone());
+            }
+            found.push(record);
+        }
+        match alias {
+            Some(next) if next != owner => owner = next,
+            _ => break,
+        }
+    }
+    found
 }
 
 /// Whether every record may be kept for as long as it should.

@@ -42,6 +42,26 @@ impl Value<'_> {
         }
     }
 
+    /// Whether it is what a text says: numbers by their value, however they are written, and anything else by its text.
+    pub(super) fn is(&self, wanted: &str) -> bool {
+        if self.text() == wanted {
+            return true;
+        }
+        let numbers = match self {
+            Value::Json(Json::Number(seen)) => {
+                wanted.parse().ok().map(|wanted: serde_json::Number| (seen.clone(), wanted))
+            }
+            Value::Number(seen) => wanted.parse().ok().map(|wanted| ((*seen).into(), wanted)),
+            _ => None,
+        };
+        let whole = |number: &serde_json::Number| number.is_i64() || number.is_u64();
+        // Whole numbers that differ as text are different; as floating point large ones would look alike.
+        numbers.is_some_and(|(seen, wanted)| {
+            !(whole(&seen) && whole(&wanted))
+                && seen.as_f64().is_some_and(|seen| Some(seen) == wanted.as_f64())
+        })
+    }
+
     /// As a number, if it is one or reads as one.
     pub(super) fn number(&self) -> Option<f64> {
         match self {
@@ -146,6 +166,10 @@ impl<'a> Answer<'a> {
     }
 
     fn page(&self) -> Result<&Page, Fault> {
+        if self.record.truncated {
+            let why = format!("expected a page, its body is longer than {MAX_BODY} bytes");
+            return Err(Fault::assertion(why));
+        }
         self.page.get_or_init(|| Page::parse(&self.body())).as_ref().map_err(Clone::clone)
     }
 }

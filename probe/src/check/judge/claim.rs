@@ -76,6 +76,7 @@ impl<'e> Claim<'e> {
             Claim::ServedBy(server) => served_by(server, answer),
             Claim::Value(of, must) => {
                 let found = answer.find(of)?;
+                unread(of, must, answer)?;
                 // A phase that did not happen took no time.
                 let untimed = found.is_none() && matches!(**of, Source::Time(_));
                 let holds = untimed || holds(must, found.as_ref())?;
@@ -83,6 +84,24 @@ impl<'e> Claim<'e> {
             }
         }
     }
+}
+
+/// Of a body that goes on, nobody knows how long it is, nor what it does not hold.
+fn unread(of: &Source, must: &Must, answer: &Answer<'_>) -> Result<(), Fault> {
+    let whole = match (of, must) {
+        (Source::Size, must) => !matches!(must, Must::AtLeast(_) | Must::Above(_)),
+        (Source::Body, must) => !matches!(must, Must::Contain(_) | Must::Match(_)),
+        (Source::Pattern { .. }, Must::Exist(false)) => true,
+        _ => false,
+    };
+    if whole && answer.record.truncated {
+        let (subject, condition) = (subject(of), condition(of, must));
+        let why = format!(
+            "expected {subject} {condition}, and the body is longer than the {MAX_BODY} bytes that are read"
+        );
+        return Err(Fault::assertion(why));
+    }
+    Ok(())
 }
 
 fn status(accepted: &[u16], seen: u16) -> Seen {
@@ -139,8 +158,8 @@ fn holds(must: &Must, found: Option<&Value<'_>>) -> Result<bool, Fault> {
     };
     Ok(match must {
         Must::Exist(wanted) => *wanted,
-        Must::Equal(text) => value.text() == *text,
-        Must::Differ(text) => value.text() != *text,
+        Must::Equal(text) => value.is(text),
+        Must::Differ(text) => !value.is(text),
         // The search in `str` is linear in both texts, whatever a server may send.
         Must::Contain(text) => value.text().contains(text),
         Must::Lack(text) => !value.text().contains(text),

@@ -81,8 +81,8 @@ async fn many_addresses_are_bounded_and_denied_ones_fail() {
     let found = run_one(&every(CheckKind::Tcp(Tcp::default()), &names), "tcp://shop.test:9").await;
     failed(
         &found,
-        FailClass::Request,
-        "its only address failed: 169.254.169.254:9: 169.254.169.254 is a cloud",
+        FailClass::Dns,
+        "its only address failed: 169.254.169.254:9: shop.test leads to 169.254.169.254, which is a cloud",
     );
     let found = run_one(&every(CheckKind::Tcp(Tcp::default()), &names), "tcp://none.test:9").await;
     failed(&found, FailClass::Dns, "does not exist");

@@ -123,11 +123,38 @@ async fn codes_and_flags_are_compared() {
     let vouching = by_udp(|question| {
         let asked = Message::from_vec(question).expect("our own question").metadata.authentic_data;
         assert!(asked, "AD is asked for");
-        vec![reply(question, |m| m.metadata.authentic_data = true)]
+        vec![reply(question, |m| {
+            m.metadata.authentic_data = true;
+            m.answers.push(record(RData::A(A::new(127, 0, 0, 1))));
+        })]
     });
     assert_eq!(ask(authentic.clone(), vouching.await).await.outcome, Outcome::Ok);
-    let found = ask(authentic, server(|m| m.metadata.authentic_data = false).await).await;
+    let vague = |m: &mut Message| {
+        m.metadata.authentic_data = false;
+        m.answers.push(record(RData::A(A::new(127, 0, 0, 1))));
+    };
+    let found = ask(authentic, server(vague).await).await;
     failed(&found, FailClass::Assertion, "expected the AD flag");
+}
+
+#[tokio::test]
+async fn an_answer_must_answer_the_question() {
+    let server = |change: fn(&mut Message)| by_udp(move |question| vec![reply(question, change)]);
+    let elsewhere = |m: &mut Message| {
+        m.answers.push(Record::from_rdata(name("evil.test."), 60, RData::A(A::new(127, 0, 0, 1))));
+    };
+    let found = ask(dns(&["127.0.0.1"]), server(elsewhere).await).await;
+    failed(&found, FailClass::Assertion, "expected 127.0.0.1 for a shop.test");
+    let found = ask(dns(&[]), server(elsewhere).await).await;
+    failed(&found, FailClass::Assertion, "expected a record of the type that was asked for");
+    failed(&ask(dns(&[]), server(|_| {}).await).await, FailClass::Assertion, "no records");
+    let alias = |m: &mut Message| {
+        m.answers.push(record(RData::CNAME(CNAME(name("www.shop.test.")))));
+        m.answers.push(Record::from_rdata(name("www.shop.test."), 60, RData::A(A::new(127, 0, 0, 1))));
+    };
+    assert_eq!(ask(dns(&["127.0.0.1", "www.shop.test"]), server(alias).await).await.outcome, Outcome::Ok);
+    let circle = |m: &mut Message| m.answers.push(record(RData::CNAME(CNAME(name("shop.test.")))));
+    failed(&ask(dns(&[]), server(circle).await).await, FailClass::Assertion, "expected a record");
 }
 
 #[tokio::test]

@@ -166,7 +166,7 @@ async fn denied_addresses_are_denied_after_resolution() {
     let web = target().await;
     let names = NameServer::knowing(vec![("shop.test", ip("169.254.169.254"))]).await;
     let found = run_one(&asking(&[&names], Family::Any), at("shop.test", &web)).await;
-    failed(&found, FailClass::Request, "169.254.169.254 is a cloud metadata address");
+    failed(&found, FailClass::Dns, "shop.test leads to 169.254.169.254, which is a cloud metadata address");
     let mut check = asking(&[], Family::Any);
     check.reach.resolvers = vec!["169.254.169.254:53".into()];
     failed(&run_one(&check, at("shop.test", &web)).await, FailClass::Request, "denied");
