@@ -1,6 +1,6 @@
 //! The probe watches itself, so that its own trouble is not taken for its targets'.
 //!
-//! [`control`] knocks at places that have nothing to do with what is measured, [`cpu`] and [`watch`] look at the
+//! [`control`] knocks at places that have nothing to do with what is measured, `cpu` and `watch` look at the
 //! machine and the clock, and the pure [`judge`] says what follows:
 //!
 //! * *blind*: of at least two control targets none has accepted a connection for [`judge::BLIND_AFTER`]. Failures are
