@@ -180,6 +180,26 @@ mod tests {
     }
 
     #[test]
+    fn steps_that_were_not_run_move_no_verdict_to_another() {
+        let steps = ["browse", "discount", "pay", "receipt", "leave"].map(str::to_owned).to_vec();
+        let mut suite = Suite { check: "shop".into(), steps, cases: Vec::new() };
+        let failed = Outcome::Fail(FailClass::Status);
+        let results =
+            [result("browse", Outcome::Ok, 1), result("pay", failed, 1), result("leave", Outcome::Ok, 1)];
+        suite.case("eu-west-1", failed, 3, None, &results);
+        let told: Vec<&str> = suite.cases[1..]
+            .iter()
+            .map(|case| match case.result {
+                Verdict::Passed => "passed",
+                Verdict::Failed(..) => "failed",
+                Verdict::Error(..) => "error",
+                Verdict::Skipped(_) => "skipped",
+            })
+            .collect();
+        assert_eq!(told, ["passed", "skipped", "failed", "skipped", "passed"]);
+    }
+
+    #[test]
     fn a_failed_journey_names_its_step() {
         let steps = ["browse", "buy <now>", "leave"].map(str::to_owned).to_vec();
         let mut suite = Suite { check: "shop".into(), steps, cases: Vec::new() };
@@ -201,7 +221,7 @@ mod tests {
             \x20   <testcase classname=\"shop.eu-west-1\" name=\"2. buy &lt;now&gt;\" time=\"2.000000\">\n{failure}\
             \x20   </testcase>\n\
             \x20   <testcase classname=\"shop.eu-west-1\" name=\"3. leave\" time=\"0.000000\">\n\
-            \x20     <skipped message=\"an earlier step ended the run\"/>\n\
+            \x20     <skipped message=\"it was not run: an earlier step failed, or its condition did not hold\"/>\n\
             \x20   </testcase>\n\
             \x20 </testsuite>\n</testsuites>\n",
             failure = "      <failure type=\"timeout\" message=\"expected &quot;ok&quot; &amp; got&#10;nothing\u{fffd}\">\
