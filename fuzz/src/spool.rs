@@ -14,6 +14,8 @@ use wire::{Micros, ProbeId, report::Report, sample::Sample};
 const NOW: Micros = Micros(1_795_000_000_000_000);
 /// The disk limit is far above what the fuzzer writes, so that nothing is given up for want of room.
 const CAP: u64 = 16 << 20;
+/// Far above any number that a spool gives (the year 36 000).
+const GIVEN_MOST: i64 = 1 << 60;
 /// More than the reports that a folder of the fuzzer can hold.
 const ROUNDS_MOST: usize = 100_000;
 
@@ -32,6 +34,11 @@ pub fn run(data: &[u8]) {
     }
     let late = put(&mut spool);
     assert!(reader.last.is_none_or(|last| late > last), "a number came again");
+    if late > GIVEN_MOST {
+        // Files that claim such numbers are taken for damaged one day, and then everything is sent again: the collector
+        // knows what it has. No probe gets there: numbers are microseconds since 1970.
+        return;
+    }
     reader.ours.push(late);
     drop(spool);
     let mut spool = open(&folder).expect("what we wrote is not newer");
