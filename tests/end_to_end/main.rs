@@ -9,5 +9,6 @@ mod chrome;
 mod crash;
 mod harness;
 mod journeys;
+mod mesh;
 mod outage;
 mod telemetry;
