@@ -105,7 +105,9 @@ async fn every_hop_is_under_the_same_rules() {
     failed(&run_one(&check, first.url()).await, FailClass::Protocol, "is an IPv6 address");
     let slow = site(|path| to("302 Found", &format!("{path}slow"))).await;
     let check = AssignedCheck { timeout_us: 150_000, ..following(10, get("/slow")) };
+    let begun = std::time::Instant::now();
     let found = run_one(&check, slow.url()).await;
+    assert!(begun.elapsed() >= std::time::Duration::from_millis(150), "it was cut too early");
     failed(&found, FailClass::Timeout, "no answer within 150 ms, in wait");
     assert!(!found.hops.is_empty() && found.total_us >= 140_000);
 }
