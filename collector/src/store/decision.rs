@@ -3,6 +3,7 @@
 use super::{
     Error, Store,
     db::{document, on, text, write},
+    lease::check_term,
 };
 use crate::decide::{Note, State};
 use wire::{Micros, ReceiverId, plan::Plan, view::GuardView};
@@ -61,11 +62,7 @@ impl Store {
     ) -> Result<(), Error> {
         let state = text(state);
         write!(self, tx => {
-            let held = sqlx::query("UPDATE lease SET renewed = $2 WHERE name = 'decider' AND term = $1")
-                .bind(term).bind(now.0).execute(&mut *tx).await?;
-            if held.rows_affected() != 1 {
-                return Err(Error::Fenced { term });
-            }
+            check_term!(tx, term);
             sqlx::query(
                 "INSERT INTO decider (id, position, term, saved, state) VALUES (1, $1, $2, $3, $4)
                  ON CONFLICT (id) DO UPDATE SET position = $1, term = $2, saved = $3, state = $4",
