@@ -11,7 +11,7 @@ use super::{
 use runtime::{clock::SharedClock, lock::lock};
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
@@ -215,6 +215,14 @@ impl Store {
         self.monitor.health.subscribe()
     }
 
+    /// Reads through a database that was not closed in order, and heals the store, until told to stop.
+    pub async fn watch_over(self, stop: CancellationToken) {
+        tokio::select! {
+            () = async { tokio::join!(self.check_pages(), self.clone().heal(stop.clone())); } => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
     /// Tries a small write while the store is degraded and nothing else writes, until told to stop.
     pub async fn heal(self, stop: CancellationToken) {
         let mut health = self.health();
@@ -268,7 +276,7 @@ impl Store {
 mod tests {
     use super::*;
     use runtime::clock::ManualClock;
-    use std::io;
+    use std::{io, sync::Arc};
 
     fn monitor(sqlite: bool) -> (Monitor, ManualClock) {
         let clock = ManualClock::at(Micros(7));
