@@ -13,7 +13,7 @@ use wire::{
     view::{DeliveryState, GuardView, TimelineKind, VerdictState},
 };
 
-const T0: Micros = Micros(1_795_000_000_000_000);
+pub const T0: Micros = Micros(1_795_000_000_000_000);
 
 fn shop() -> ServiceId {
     "shop".parse().expect("an id")
@@ -23,7 +23,7 @@ fn edges() -> [ReceiverId; 2] {
     ["edge-a", "edge-b"].map(|id| id.parse().expect("an id"))
 }
 
-fn report(probe: &str, sequence: i64) -> Entry {
+pub fn report(probe: &str, sequence: i64) -> Entry {
     let report =
         Report { probe: probe.parse().expect("an id"), sequence, samples: Vec::new(), mesh: Vec::new() };
     entry(report, T0)
