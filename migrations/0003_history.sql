@@ -26,6 +26,7 @@ CREATE TABLE segment (
 )
 -- postgres: PARTITION BY RANGE (day)
 ;
+-- postgres: ALTER TABLE segment ALTER COLUMN data SET STORAGE EXTERNAL;
 -- What is still to be compacted.
 CREATE INDEX segment_level ON segment (level, day, check_id);
 
@@ -47,7 +48,7 @@ CREATE TABLE rollup (
   fail_status    BIGINT NOT NULL,
   fail_assertion BIGINT NOT NULL,
   fail_request   BIGINT NOT NULL,
-  sum_us         BIGINT NOT NULL,
+  sum_us         BIGINT,
   min_us         BIGINT,
   mean_us        BIGINT,
   p50_us         BIGINT,
