@@ -26,6 +26,17 @@ pub struct Arrivals {
     pub unconfigured: u64,
 }
 
+impl Arrivals {
+    /// Adds other counts.
+    pub fn add(&mut self, other: &Arrivals) {
+        self.taken += other.taken;
+        self.late += other.late;
+        self.ahead += other.ahead;
+        self.too_old += other.too_old;
+        self.unconfigured += other.unconfigured;
+    }
+}
+
 /// When a sample was by our clock: its start by the probe's clock, corrected, and never after it was received.
 pub fn at(started: Micros, clock_us: i64, received: Micros) -> Micros {
     started.plus_us(clock_us).min(received)

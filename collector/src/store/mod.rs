@@ -6,10 +6,13 @@
 mod db;
 mod decision;
 mod delivery;
+mod history;
 mod lease;
 mod log;
 mod mesh;
 mod revision;
+mod rollup;
+mod series;
 mod timeline;
 
 #[cfg(test)]
@@ -18,4 +21,6 @@ mod conformance;
 pub use db::{Error, Store};
 pub use decision::{NewPlan, Saved};
 pub use delivery::{Due, Outcome};
+pub use history::{NewSegment, Seal, SealState};
 pub use log::{Entry, Logged};
+pub use rollup::{Rollups, SeriesHour};
