@@ -10,7 +10,7 @@ use crate::history::{Erasures, SHARDS, Selection};
 use sqlx::FromRow;
 
 /// Segments that one statement writes.
-const SEGMENTS: usize = 20;
+pub(super) const SEGMENTS: usize = 20;
 
 /// How far each shard is sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
