@@ -3,9 +3,10 @@
 use super::{
     Engine,
     postgres::until,
-    stories::{T0, report},
+    stories::{T0, append, report},
 };
-use crate::store::{Error, Health, Reaction, Store, db::write};
+use crate::store::{Entry, Error, Health, Reaction, Store, db::write};
+use runtime::random::Random;
 use std::{
     path::Path,
     process::{Child, Command, Stdio},
@@ -13,6 +14,7 @@ use std::{
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use wire::Micros;
 
 /// Lets a store heal itself, as the collector does.
 fn healing(store: &Store) -> (CancellationToken, JoinHandle<()>) {
@@ -122,14 +124,22 @@ impl Drop for Tmpfs {
     }
 }
 
+/// A report that does not pack.
+fn large(sequence: i64) -> Entry {
+    let random = Random::seeded(sequence.unsigned_abs());
+    let filler: String = (0..625).map(|_| random.bytes::<16>().map(|byte| format!("{byte:02x}")).concat()).collect();
+    let raw = format!(r#"{{"probe": "p1", "sequence": {sequence}, "samples": [], "filler": "{filler}"}}"#);
+    let raw = serde_json::value::RawValue::from_string(raw).expect("JSON");
+    let read = serde_json::from_str(raw.get()).expect("a report");
+    Entry::report(Micros(0), 0, (Micros(0), 0), read, &raw)
+}
+
 /// Appends until it fails, and says how many were acknowledged.
 async fn fill(store: &Store, from: i64) -> (i64, Error) {
     let mut sequence = from;
     loop {
-        let mut entry = report("p1", sequence + 1);
-        entry.source = format!("p1{}", "x".repeat(20_000));
-        match store.append(&[entry]).await {
-            Ok(stored) => assert_eq!(stored, [true], "{sequence}"),
+        match store.append(&[large(sequence + 1)]).await {
+            Ok(stored) => assert!(stored.positions[0].is_some(), "{sequence}"),
             Err(error) => return (sequence, error),
         }
         sequence += 1;
@@ -159,7 +169,7 @@ async fn a_full_disk_loses_nothing_and_heals() {
     // Nothing else writes: it finds out by itself.
     heals(&store).await;
     let again = report("p2", 1);
-    assert_eq!(store.append(&[again]).await.expect("stored"), [true]);
+    assert_eq!(append(&store, &[again]).await, [true]);
     stop.cancel();
     task.await.expect("it stops");
     store.close().await;
@@ -193,7 +203,7 @@ async fn a_file_system_that_becomes_read_only_is_told_and_heals() {
     assert_eq!(error.reaction(), Reaction::Retry, "{error:?}");
     assert!(what(&store).contains("takes no writes"), "{}", what(&store));
     heals(&store).await;
-    assert_eq!(store.append(&[report("p1", 2)]).await.expect("stored"), [true]);
+    assert_eq!(append(&store, &[report("p1", 2)]).await, [true]);
     stop.cancel();
     task.await.expect("it stops");
     store.close().await;
@@ -212,7 +222,7 @@ async fn a_locked_database_is_waited_for_then_told_and_heals() {
     assert!(store.log_after(0, 10).await.expect("reading goes on").is_empty());
     other.let_go().await;
     heals(&store).await;
-    assert_eq!(store.append(&[report("p1", 1)]).await.expect("stored"), [true]);
+    assert_eq!(append(&store, &[report("p1", 1)]).await, [true]);
     stop.cancel();
     task.await.expect("it stops");
     store.close().await;
@@ -245,14 +255,14 @@ async fn connections_that_are_killed_are_replaced() {
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'sextant %'";
     engine.cluster().sql(kill);
     // Idle ones are replaced without anybody noticing.
-    assert_eq!(store.append(&[report("p1", 2)]).await.expect("stored"), [true]);
+    assert_eq!(append(&store, &[report("p1", 2)]).await, [true]);
     // One that is killed at work fails that work, and only that.
     let hanging = store.hang().await;
     engine.cluster().sql(kill);
     let error = hanging.finish(Ok(())).await.expect_err("killed");
     assert_eq!(error.reaction(), Reaction::Retry, "{error:?}");
     heals(&store).await;
-    assert_eq!(store.append(&[report("p1", 3)]).await.expect("stored"), [true]);
+    assert_eq!(append(&store, &[report("p1", 3)]).await, [true]);
     stop.cancel();
     task.await.expect("it stops");
 }
@@ -270,7 +280,7 @@ async fn a_server_that_restarts_is_waited_for() {
     assert!(store.log_after(0, 10).await.is_err());
     engine.cluster_mut().restart();
     heals(&store).await;
-    assert_eq!(store.append(&[report("p1", 1), report("p1", 2)]).await.expect("stored"), [false, true]);
+    assert_eq!(append(&store, &[report("p1", 1), report("p1", 2)]).await, [false, true]);
     stop.cancel();
     task.await.expect("it stops");
 }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod hands;
+mod history;
 mod lease;
 mod postgres;
 mod stories;
@@ -11,13 +12,13 @@ use postgres::Cluster;
 use std::path::{Path, PathBuf};
 
 /// An empty store of one kind, and what keeps it alive.
-enum Engine {
+pub(crate) enum Engine {
     Sqlite(tempfile::TempDir),
     Postgres(Cluster),
 }
 
 impl Engine {
-    fn both() -> [Engine; 2] {
+    pub(crate) fn both() -> [Engine; 2] {
         [Engine::sqlite(), Engine::postgres()]
     }
 
@@ -36,7 +37,7 @@ impl Engine {
         })
     }
 
-    async fn open(&self) -> Store {
+    pub(crate) async fn open(&self) -> Store {
         Store::open(self.options()).await.expect("the store opens and migrates")
     }
 
