@@ -32,3 +32,4 @@ pub use health::{Degraded, Health};
 pub use lease::{EXPIRES, Lease};
 pub use log::{Entry, Logged};
 pub use migrate::{ExtraMigration, newest as newest_schema};
+pub use notify::{Channel, Notice, Notices, Tell};

@@ -3,6 +3,7 @@
 mod faults;
 mod hands;
 mod lease;
+mod notices;
 mod postgres;
 mod stories;
 
