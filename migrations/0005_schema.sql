@@ -6,7 +6,7 @@ CREATE TABLE schema_info (
   least_program BIGINT NOT NULL,
   applied       BIGINT NOT NULL -- filled in by the program
 );
-INSERT INTO schema_info (version, least_program, applied) VALUES (5, 2, 0);
+INSERT INTO schema_info (version, least_program, applied) VALUES (5, 5, 0);
 
 -- What is written to find out whether writing works again.
 CREATE TABLE write_trial (

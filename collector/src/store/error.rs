@@ -35,6 +35,8 @@ pub enum Error {
     Query(#[from] sqlx::Error),
     #[error("{what} in the database cannot be read: it may be from a newer version of Sextant")]
     Stored { what: &'static str, source: serde_json::Error },
+    #[error("{what} in the database cannot be read: it is damaged, or from a newer version of Sextant")]
+    Unreadable { what: &'static str },
     #[error("a notification has {bytes} bytes; PostgreSQL carries less than {limit}", limit = super::notify::MAX_PAYLOAD)]
     TooLong { bytes: usize },
     #[error("another collector has taken over: term {term} is no longer in force")]
@@ -73,6 +75,7 @@ impl Error {
             | Error::Migrate(_)
             | Error::Damaged { .. }
             | Error::Stored { .. }
+            | Error::Unreadable { .. }
             | Error::Fenced { .. } => Reaction::Stop,
         }
     }

@@ -16,8 +16,8 @@ impl Store {
         let (head, newest, decided): (i64, i64, i64) = snapshot!(self, tx => {
             sqlx::query_as(
                 "SELECT CAST(COALESCE((SELECT MAX(position) FROM log_head), -1) AS BIGINT),
-                        CAST(COALESCE((SELECT MAX(position) FROM log), 0) AS BIGINT),
-                        CAST(COALESCE((SELECT MAX(position) FROM decider), 0) AS BIGINT)",
+                        CAST(COALESCE((SELECT MAX(position) FROM report_log), 0) AS BIGINT),
+                        CAST(COALESCE((SELECT MAX(position) FROM decision_state), 0) AS BIGINT)",
             )
             .fetch_one(&mut *tx).await?
         });

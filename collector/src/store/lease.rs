@@ -92,6 +92,11 @@ impl Store {
         Ok(term)
     }
 
+    /// Whether other collectors may work on the same database, and take the lease over.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.db, Db::Postgres(_))
+    }
+
     /// Takes the lease if it is free, and returns the new term, above every earlier one and at least `now` in Unix
     /// seconds, so that it grows even when the database was lost: receivers would refuse a lower one. Never waits for a
     /// holder that is inside a transaction.
