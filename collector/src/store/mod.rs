@@ -44,3 +44,4 @@ pub use log::{Appended, Entry, Logged};
 pub use migrate::{ExtraMigration, newest as newest_schema};
 pub use replay::Mark;
 pub use rollup::{Rollups, SeriesHour};
+pub use notify::{Channel, Notice, Notices, Tell};

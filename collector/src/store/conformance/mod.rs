@@ -4,6 +4,7 @@ mod faults;
 mod hands;
 mod history;
 mod lease;
+mod notices;
 mod postgres;
 mod stories;
 

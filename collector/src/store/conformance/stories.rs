@@ -45,7 +45,7 @@ pub async fn append(store: &Store, entries: &[Entry]) -> Vec<bool> {
 }
 
 /// The first commit of a term with nothing but a state.
-fn commit<'a>(term: i64, position: i64, state: &'a State) -> Commit<'a> {
+pub fn commit<'a>(term: i64, position: i64, state: &'a State) -> Commit<'a> {
     Commit {
         term,
         number: 1,
