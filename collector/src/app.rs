@@ -5,7 +5,9 @@ use crate::{
     board::Board,
     config::{self, Config},
     deliver::{Dispatcher, Receivers},
+    exchange::Exchange,
     fold::Fold,
+    history::History,
     hub::Hub,
     ingest::{self, Intake, Writer, assigned::Assigned, auth::Tokens},
     mandate::Mandate,
@@ -91,6 +93,9 @@ pub struct App {
     pub intake: Intake,
     pub writer: Writer,
     pub mandate: Mandate,
+    pub history: History,
+    /// Whether the history in memory is complete.
+    pub caught_up: watch::Receiver<bool>,
     pub hub: Hub,
     pub mesh: Arc<mesh::Plans>,
     pub board: Board,
@@ -157,16 +162,19 @@ impl Collector {
         let tail = Tail::new(store.clone());
         let mandate = Mandate::default();
         let planned = Arc::new(Notify::new());
+        let own = format!("{address}, process {}", std::process::id());
+        let exchange = Exchange::new(store.clone(), hub.clone(), own.clone());
+        let history = History::open(store.clone(), &config, clock.clone()).await?;
         let fold = Fold::new(
             Arc::clone(&config),
             revision,
             store.clone(),
             tail.clone(),
-            hub.clone(),
+            exchange.clone(),
             clock.clone(),
             mandate.clone(),
             Arc::clone(&planned),
-            format!("{address}, process {}", std::process::id()),
+            own,
         )
         .await?;
         let published = fold.published();
@@ -184,6 +192,10 @@ impl Collector {
             changes,
         );
         let writer = ingest::start(&tasks, store.clone(), tail.clone());
+        let (lease, feed) = (mandate.clone(), tail.clone());
+        let caught_up = history.start(&tasks, feed, Arc::new(move || lease.term()));
+        let others = tail.clone();
+        tasks.spawn(Stage::Intake, "exchange", |stop| exchange.run(others, stop));
         let dispatcher = Dispatcher {
             store: store.clone(),
             receivers: Arc::new(receivers),
@@ -212,6 +224,8 @@ impl Collector {
             intake,
             writer,
             mandate,
+            history,
+            caught_up,
             hub,
             mesh: Arc::new(mesh),
             board,

@@ -42,6 +42,6 @@ pub use history::{NewSegment, Seal, SealState};
 pub use lease::{EXPIRES, Lease};
 pub use log::{Appended, Entry, Logged};
 pub use migrate::{ExtraMigration, newest as newest_schema};
+pub use notify::{Channel, Notice, Notices, Tell};
 pub use replay::Mark;
 pub use rollup::{Rollups, SeriesHour};
-pub use notify::{Channel, Notice, Notices, Tell};
