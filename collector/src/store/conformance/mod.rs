@@ -1,9 +1,11 @@
 //! Every function of the store, on SQLite and on PostgreSQL alike: one test body, two engines.
 
+mod expiry;
 mod faults;
 mod hands;
 mod history;
 mod lease;
+mod notices;
 mod postgres;
 mod stories;
 
