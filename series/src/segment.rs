@@ -1,6 +1,15 @@
-//! Many rows of many series in few bytes, exactly.
+//! Many rows of many series in few bytes, exactly: what is written of a check and a day.
+//!
+//! A segment has a directory, the columns of each series, and a sum over everything ([`frame`]). What columns there are
+//! is told in [`columns`]. Series are decoded one by one, when asked for. Bytes are checked before they are believed:
+//! whatever they are, there is neither a panic nor memory beyond the limits below.
 
-mod codec;
+mod columns;
+mod frame;
+mod numbers;
+mod packed;
+mod shape;
+mod slots;
 
 use crate::{Corrupt, Row};
 use thiserror::Error;
@@ -29,7 +38,7 @@ pub enum TooMany {
 /// # Errors
 /// When there are more rows or series than a segment takes.
 pub fn encode(series: &[(i64, &[Row])]) -> Result<Vec<u8>, TooMany> {
-    codec::encode(series)
+    frame::encode(series)
 }
 
 /// Checks the sum and the directory of a segment. Rows are decoded when asked for.
@@ -37,7 +46,7 @@ pub fn encode(series: &[(i64, &[Row])]) -> Result<Vec<u8>, TooMany> {
 /// # Errors
 /// When the bytes changed, or a newer version wrote them.
 pub fn decode(bytes: &[u8]) -> Result<Segment<'_>, Corrupt> {
-    codec::decode(bytes)
+    frame::decode(bytes)
 }
 
 /// What the directory says about a series.
@@ -74,7 +83,7 @@ impl Segment<'_> {
         let mut rows = Vec::new();
         for (entry, columns) in self.entries.iter().zip(&self.columns) {
             if entry.series == series {
-                codec::rows(entry, columns, &mut rows)?;
+                columns::decode(columns, entry.rows, &mut rows)?;
             }
         }
         Ok(rows)
@@ -84,12 +93,12 @@ impl Segment<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::synthetic::Series;
+    use crate::synthetic::{Noise, Series};
 
     #[test]
     fn rows_come_back() {
-        let http: Vec<Row> = Series::http(1, 0, 30_000_000).take(100).collect();
-        let single: Vec<Row> = Series::single(2, 0, 10_000_000).take(300).collect();
+        let http: Vec<Row> = Series::http(1, 0, 30_000_000, Noise::Usual).take(100).collect();
+        let single: Vec<Row> = Series::single(2, 0, 10_000_000, Noise::Usual).take(300).collect();
         let bytes = encode(&[(7, &http), (-1, &single), (9, &[])]).expect("few");
         let segment = decode(&bytes).expect("sound");
         assert_eq!(segment.entries().len(), 2);
