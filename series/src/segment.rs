@@ -19,7 +19,7 @@ pub const ROWS_MOST: usize = 1 << 20;
 /// The most series in a segment.
 pub const SERIES_MOST: usize = 1 << 16;
 /// The most rows in a segment.
-pub const ROWS_ALL_MOST: usize = 1 << 24;
+pub const ROWS_ALL_MOST: usize = 1 << 22;
 
 /// What does not go into one segment, and has to be written as several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -91,19 +91,4 @@ impl Segment<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::synthetic::{Noise, Series};
-
-    #[test]
-    fn rows_come_back() {
-        let http: Vec<Row> = Series::http(1, 0, 30_000_000, Noise::Usual).take(100).collect();
-        let single: Vec<Row> = Series::single(2, 0, 10_000_000, Noise::Usual).take(300).collect();
-        let bytes = encode(&[(7, &http), (-1, &single), (9, &[])]).expect("few");
-        let segment = decode(&bytes).expect("sound");
-        assert_eq!(segment.entries().len(), 2);
-        assert_eq!(segment.rows(7).expect("sound"), http);
-        assert_eq!(segment.rows(-1).expect("sound"), single);
-        assert_eq!(segment.rows(9).expect("sound"), []);
-    }
-}
+mod tests;

@@ -2,11 +2,11 @@
 //! learns their distribution.
 //!
 //! ```text
-//! nothing                                          no numbers
-//! 0  least: zigzag                                 all the same
-//! 1  least: zigzag  packed                         what they are above the least
-//! 2  least: zigzag  length  pco chunk, 32 bits     the same
-//! 3  least: zigzag  length  pco chunk, 64 bits     the same
+//! nothing                                           no numbers
+//! 0        least: zigzag                            all the same
+//! 1 to 65  least: zigzag  packed                    what they are above the least, in one bit fewer than the tag
+//! 66       least: zigzag  length  pco chunk         the same, as numbers of 32 bits
+//! 67       least: zigzag  length  pco chunk         the same, as numbers of 64 bits
 //! ```
 //! A pco chunk is the header, the chunk's metadata and one page of its wrapped format.
 
@@ -22,10 +22,11 @@ use pco::{
 
 const CONSTANT: u8 = 0;
 const PACKED: u8 = 1;
-const PCO_32: u8 = 2;
-const PCO_64: u8 = 3;
-/// Below, what pco learns costs more than it saves.
-const PCO_LEAST: usize = 160;
+const PACKED_LAST: u8 = PACKED + packed::BITS as u8;
+const PCO_32: u8 = PACKED_LAST + 1;
+const PCO_64: u8 = PCO_32 + 1;
+/// Below, what pco learns of the numbers costs more than it saves, and takes longer.
+const PCO_LEAST: usize = 128;
 
 /// Appends numbers that scatter.
 pub fn encode(out: &mut Vec<u8>, values: &[i64]) {
@@ -46,22 +47,27 @@ fn put(out: &mut Vec<u8>, values: &[i64], delta: DeltaSpec) {
         return;
     }
     let above: Vec<u64> = values.iter().map(|value| value.wrapping_sub(least) as u64).collect();
-    let learned = (values.len() >= PCO_LEAST).then(|| match u32::try_from(range) {
+    let width = packed::best_width(&above);
+    let begin = out.len();
+    out.push(PACKED + width as u8);
+    put_varint(out, zigzag(least));
+    let packed_begin = out.len();
+    packed::encode(out, &above, width);
+    if above.len() < PCO_LEAST {
+        return;
+    }
+    let (tag, chunk) = match u32::try_from(range) {
         Ok(_) => (PCO_32, chunk(&above.iter().map(|&value| value as u32).collect::<Vec<_>>(), delta)),
         Err(_) => (PCO_64, chunk(&above, delta)),
-    });
-    match learned {
-        Some((tag, Ok(chunk))) => {
-            out.push(tag);
-            put_varint(out, zigzag(least));
-            put_varint(out, chunk.len() as u64);
-            out.extend(chunk);
-        }
-        _ => {
-            out.push(PACKED);
-            put_varint(out, zigzag(least));
-            packed::encode(out, &above);
-        }
+    };
+    // It refuses nothing that is asked of it here; if it did, the numbers are packed already.
+    if let Ok(chunk) = chunk
+        && chunk.len() < out.len() - packed_begin
+    {
+        out[begin] = tag;
+        out.truncate(packed_begin);
+        put_varint(out, chunk.len() as u64);
+        out.extend(chunk);
     }
 }
 
@@ -87,7 +93,9 @@ pub fn decode(reader: &mut Reader<'_>, count: usize) -> Option<Vec<i64>> {
     let value = |above: u64| least.wrapping_add(above as i64);
     Some(match tag {
         CONSTANT => vec![least; count],
-        PACKED => packed::decode(reader, count)?.into_iter().map(value).collect(),
+        PACKED..=PACKED_LAST => {
+            packed::decode(reader, count, (tag - PACKED).into())?.into_iter().map(value).collect()
+        }
         PCO_32 => unchunk::<u32>(reader, count)?.into_iter().map(|above| value(above.into())).collect(),
         PCO_64 => unchunk::<u64>(reader, count)?.into_iter().map(value).collect(),
         _ => return None,

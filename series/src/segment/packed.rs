@@ -2,17 +2,16 @@
 //! Zukowski et al. 2006, "Super-scalar RAM-CPU cache compression").
 //!
 //! ```text
-//! width in bits  { the low bits of each number }  count  { how many numbers were left out  the high bits }
+//! { the low bits of each number }  count  { how many numbers were left out  the high bits }
 //! ```
 
 use crate::bytes::{Reader, put_varint};
 
-const BITS: usize = 64;
+/// The widest number.
+pub const BITS: usize = 64;
 
-/// Appends numbers.
-pub fn encode(out: &mut Vec<u8>, values: &[u64]) {
-    let width = best_width(values);
-    out.push(width as u8);
+/// Appends numbers, the low `width` bits of each in place.
+pub fn encode(out: &mut Vec<u8>, values: &[u64], width: u32) {
     pack(out, values, width);
     let high = |value: u64| value.checked_shr(width).unwrap_or(0);
     let above = values.iter().filter(|&&value| high(value) > 0).count();
@@ -26,16 +25,17 @@ pub fn encode(out: &mut Vec<u8>, values: &[u64]) {
 }
 
 /// The width at which everything takes least.
-fn best_width(values: &[u64]) -> u32 {
+pub fn best_width(values: &[u64]) -> u32 {
     let mut of_length = [0_usize; BITS + 1];
     for value in values {
         of_length[BITS - value.leading_zeros() as usize] += 1;
     }
+    let longest = of_length.iter().rposition(|&count| count > 0).unwrap_or(0);
     let cost = |width: usize| {
         let above = |length: usize| of_length[length] * 8 * (1 + (length - width).div_ceil(7));
-        width * values.len() + (width + 1..=BITS).map(above).sum::<usize>()
+        width * values.len() + (width + 1..=longest).map(above).sum::<usize>()
     };
-    (0..=BITS).min_by_key(|&width| cost(width)).unwrap_or(BITS) as u32
+    (0..=longest).min_by_key(|&width| cost(width)).unwrap_or(longest) as u32
 }
 
 fn pack(out: &mut Vec<u8>, values: &[u64], width: u32) {
@@ -56,12 +56,8 @@ fn pack(out: &mut Vec<u8>, values: &[u64], width: u32) {
     }
 }
 
-/// Reads `count` numbers.
-pub fn decode(reader: &mut Reader<'_>, count: usize) -> Option<Vec<u64>> {
-    let width = u32::from(reader.byte()?);
-    if width > BITS as u32 {
-        return None;
-    }
+/// Reads `count` numbers, whose low `width` bits (at most [`BITS`]) are in place.
+pub fn decode(reader: &mut Reader<'_>, count: usize, width: u32) -> Option<Vec<u64>> {
     let packed = reader.take((count * width as usize).div_ceil(8))?;
     let mut values = unpack(packed, count, width);
     let above = usize::try_from(reader.varint()?).ok().filter(|&above| above <= count)?;
