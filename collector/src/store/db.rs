@@ -32,6 +32,8 @@ pub enum Error {
     Query(#[from] sqlx::Error),
     #[error("{what} in the database cannot be read: it may be from a newer version of Sextant")]
     Stored { what: &'static str, source: serde_json::Error },
+    #[error("{what} in the database is damaged, or from a newer version of Sextant")]
+    Damaged { what: &'static str },
     #[error("another collector has taken over: term {term} is no longer in force")]
     Fenced { term: i64 },
 }
@@ -110,8 +112,26 @@ impl Store {
     }
 
     async fn migrate(&self) -> Result<(), Error> {
-        on!(self, pool => sqlx::migrate!("../migrations").run(pool).await)?;
+        let mut migrator = sqlx::migrate!("../migrations");
+        let marker = match &self.db { Db::Sqlite(_) => "-- sqlite: ", Db::Postgres(_) => "-- postgres: " };
+        let migrations = migrator.migrations.iter().map(|m| {
+            let sql = m.sql.as_str().lines().map(|l| l.strip_prefix(marker).unwrap_or(l)).collect::<Vec<_>>().join("\n");
+            sqlx::migrate::Migration::new(m.version, m.description.clone(), m.migration_type, sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe(sql)), m.no_tx)
+        }).collect::<Vec<_>>();
+        migrator.migrations = migrations.into();
+        on!(self, pool => migrator.run(pool).await)?;
+        if let Db::Postgres(pool) = &self.db {
+            for table in ["report_log", "evidence"] {
+                let sql = format!("CREATE TABLE IF NOT EXISTS {table}_rest PARTITION OF {table} DEFAULT");
+                sqlx::query(sqlx::AssertSqlSafe(sql)).execute(pool).await?;
+            }
+        }
         Ok(())
+    }
+
+    /// Whether other collectors may work on the same database.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.db, Db::Postgres(_))
     }
 
     /// Whether the database answers.

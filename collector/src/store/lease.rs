@@ -22,4 +22,21 @@ impl Store {
         });
         Ok(term)
     }
+
+    /// TEMPORARY until the engine branch is merged.
+    pub async fn claim(&self, holder: &str, now: Micros) -> Result<Option<i64>, Error> {
+        self.take_lease(holder, now).await.map(Some)
+    }
+    /// TEMPORARY until the engine branch is merged.
+    pub async fn renew(&self, term: i64) -> Result<bool, Error> {
+        let held: Option<(i64,)> = crate::store::db::on!(self, pool => {
+            sqlx::query_as("SELECT term FROM lease WHERE name = 'decider' AND term = $1")
+                .bind(term).fetch_optional(pool).await?
+        });
+        Ok(held.is_some())
+    }
+    /// TEMPORARY until the engine branch is merged.
+    pub async fn release(&self, _term: i64) -> Result<(), Error> {
+        Ok(())
+    }
 }

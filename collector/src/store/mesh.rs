@@ -25,7 +25,7 @@ macro_rules! keep {
             .bind(crate::store::mesh::word(window.method))
             .bind(window.started.0)
             .bind(received.0)
-            .bind(text(window))
+            .bind(crate::store::db::text(window))
             .execute(&mut *$tx)
             .await?;
         }

@@ -7,16 +7,19 @@ pub mod backup;
 mod db;
 mod decision;
 mod delivery;
+mod evidence;
 mod lease;
 mod log;
 mod mesh;
+mod payload;
 mod revision;
+mod seen;
 mod timeline;
 
 #[cfg(test)]
 mod conformance;
 
 pub use db::{Error, Store};
-pub use decision::{NewPlan, Saved};
+pub use decision::{Commit, NewPlan, Saved};
 pub use delivery::{Due, Outcome};
-pub use log::{Entry, Logged};
+pub use log::{Appended, Entry, Logged};
