@@ -113,11 +113,30 @@ impl Store {
 
     async fn migrate(&self) -> Result<(), Error> {
         let mut migrator = sqlx::migrate!("../migrations");
-        let marker = match &self.db { Db::Sqlite(_) => "-- sqlite: ", Db::Postgres(_) => "-- postgres: " };
-        let migrations = migrator.migrations.iter().map(|m| {
-            let sql = m.sql.as_str().lines().map(|l| l.strip_prefix(marker).unwrap_or(l)).collect::<Vec<_>>().join("\n");
-            sqlx::migrate::Migration::new(m.version, m.description.clone(), m.migration_type, sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe(sql)), m.no_tx)
-        }).collect::<Vec<_>>();
+        let marker = match &self.db {
+            Db::Sqlite(_) => "-- sqlite: ",
+            Db::Postgres(_) => "-- postgres: ",
+        };
+        let migrations = migrator
+            .migrations
+            .iter()
+            .map(|m| {
+                let sql = m
+                    .sql
+                    .as_str()
+                    .lines()
+                    .map(|l| l.strip_prefix(marker).unwrap_or(l))
+                    .collect::<Vec<_>>()
+                    .join("\n");
+                sqlx::migrate::Migration::new(
+                    m.version,
+                    m.description.clone(),
+                    m.migration_type,
+                    sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe(sql)),
+                    m.no_tx,
+                )
+            })
+            .collect::<Vec<_>>();
         migrator.migrations = migrations.into();
         on!(self, pool => migrator.run(pool).await)?;
         if let Db::Postgres(pool) = &self.db {

@@ -8,6 +8,9 @@ use crate::backup::{Column, Kind, Table, Value, format::is_name};
 use sqlx::migrate::Migrator;
 use std::collections::BTreeMap;
 
+/// What the migrations keep about themselves: it belongs to a database and not to what is in it.
+const BOOKKEEPING: [&str; 2] = ["_sqlx_migrations", "schema_info"];
+
 /// A table of ours in a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
@@ -69,7 +72,7 @@ pub fn newest(migrator: &Migrator) -> i64 {
 /// # Errors
 /// When the database fails, or a migration did not end well.
 pub async fn schema(conn: &mut Conn) -> Result<Option<i64>, Error> {
-    const TABLE: &str = "_sqlx_migrations";
+    const TABLE: &str = BOOKKEEPING[0];
     if !names(conn).await?.iter().any(|name| name == TABLE) {
         return Ok(None);
     }
@@ -106,7 +109,7 @@ pub async fn ours(conn: &mut Conn) -> Result<BTreeMap<String, Known>, Error> {
     reference.close().await?;
     let mut known = BTreeMap::new();
     for name in names(conn).await? {
-        if ours.contains(&name) && !name.starts_with("_sqlx") {
+        if ours.contains(&name) && !BOOKKEEPING.contains(&name.as_str()) {
             known.insert(name.clone(), describe(conn, name).await?);
         }
     }

@@ -83,6 +83,6 @@ pub enum Error {
     File { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Folder(Box<crate::BuildError>),
-    #[error("the decider's state in the archive cannot be read: it may be from a newer version of Sextant")]
-    State(#[source] serde_json::Error),
+    #[error("the decider's state in the archive cannot be used")]
+    State(#[source] super::Error),
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     app::lock_folder,
-    backup::{Archive, Header, Item, Kind, Summary, Value, file::sync_folder},
+    backup::{Archive, Header, Item, Summary, Value, file::sync_folder},
 };
 use sqlx::migrate::Migrator;
 use std::{
@@ -280,13 +280,4 @@ async fn insert(conn: &mut Conn, known: &Known, rows: &[Vec<Value>]) -> Result<(
         left = rest;
     }
     Ok(())
-}
-
-/// Reads one text, for [`settle`].
-pub(super) async fn one_text(conn: &mut Conn, sql: &str) -> Result<Option<String>, Error> {
-    let found = conn.all(sql, &[Kind::Text]).await?;
-    Ok(found.into_iter().flatten().find_map(|value| match value {
-        Value::Text(text) => Some(text),
-        _ => None,
-    }))
 }

@@ -4,10 +4,11 @@
 //! there can have been, plans that were on their way are not sent any more, and no plan counts as being in force: the
 //! next decider makes one when it knows something of every region, and tells it to every receiver.
 
-use super::{Error, catalogue::Known, conn::Conn, restore::one_text};
+use super::{Error, catalogue::Known, conn::Conn};
 use crate::{
     backup::{Header, Kind, Value},
     decide::State,
+    store::payload,
 };
 use std::collections::BTreeMap;
 use wire::{Micros, view::TimelineKind};
@@ -27,13 +28,15 @@ pub async fn settle(
     if tables.contains_key("delivery") {
         conn.run("UPDATE delivery SET state = 'superseded' WHERE state = 'pending'").await?;
     }
-    if tables.contains_key("decider")
-        && let Some(text) = one_text(conn, "SELECT state FROM decider WHERE id = 1").await?
-    {
-        let mut state: State = serde_json::from_str(&text).map_err(Error::State)?;
-        state.forget_plans();
-        let text = Value::Text(serde_json::to_string(&state).map_err(Error::State)?);
-        conn.execute("UPDATE decider SET state = $1 WHERE id = 1", [(&text, Kind::Text)].into_iter()).await?;
+    if tables.contains_key("decision_state") {
+        for row in conn.all("SELECT state FROM decision_state WHERE id = 1", &[Kind::Bytes]).await? {
+            let [Value::Bytes(bytes)] = row.as_slice() else { continue };
+            let mut state: State = payload::document(bytes, "the decider's state").map_err(Error::State)?;
+            state.forget_plans();
+            let bytes = Value::Bytes(payload::of_document(&state));
+            let sql = "UPDATE decision_state SET state = $1 WHERE id = 1";
+            conn.execute(sql, [(&bytes, Kind::Bytes)].into_iter()).await?;
+        }
     }
     if tables.contains_key("timeline") {
         let values = [
