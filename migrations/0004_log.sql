@@ -14,6 +14,7 @@ CREATE TABLE report_log (
 )
 -- postgres: PARTITION BY RANGE (received)
 ;
+-- postgres: CREATE TABLE report_log_rest PARTITION OF report_log DEFAULT;
 -- postgres: ALTER TABLE report_log ALTER COLUMN payload SET STORAGE EXTERNAL;
 CREATE INDEX report_log_received ON report_log (received);
 
@@ -48,6 +49,7 @@ CREATE TABLE evidence (
 )
 -- postgres: PARTITION BY RANGE (received)
 ;
+-- postgres: CREATE TABLE evidence_rest PARTITION OF evidence DEFAULT;
 CREATE INDEX evidence_check ON evidence (check_id, at);
 CREATE INDEX evidence_received ON evidence (received);
 
@@ -85,3 +87,4 @@ CREATE TABLE decision_state (
   state    BYTEA  NOT NULL
 );
 DROP TABLE log;
+DROP TABLE decider;

@@ -199,6 +199,8 @@ impl Collector {
         tasks.spawn(Stage::Output, "decider", |stop| fold.run(stop));
         let (old, old_clock) = (store.clone(), clock.clone());
         tasks.spawn(Stage::Intake, "retention", |stop| retention::run(old, old_clock, stop));
+        let healing = store.clone();
+        tasks.spawn(Stage::Intake, "storage watch", |stop| healing.watch_over(stop));
 
         let closing = tasks.stopping(Stage::Intake);
         let tokens = Arc::new(tokens);

@@ -3,6 +3,7 @@
 use super::{
     Error, Store,
     db::{on, text, write},
+    lease::check_term,
     payload,
 };
 use crate::decide::{Note, State};
@@ -91,11 +92,7 @@ impl Store {
         let Commit { term, number, position, now, snapshot, notes, plans, retold, .. } = *commit;
         let state = payload::of_document(commit.state);
         write!(self, tx => {
-            let held = sqlx::query("UPDATE lease SET renewed = $2 WHERE name = 'decider' AND term = $1")
-                .bind(term).bind(now.0).execute(&mut *tx).await?;
-            if held.rows_affected() != 1 {
-                return Err(Error::Fenced { term });
-            }
+            check_term!(tx, term);
             sqlx::query(
                 "INSERT INTO decision_state (id, term, number, position, saved, state) VALUES (1, $1, $2, $3, $4, $5)
                  ON CONFLICT (id) DO UPDATE SET term = $1, number = $2, position = $3, saved = $4, state = $5",

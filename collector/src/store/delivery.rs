@@ -4,6 +4,7 @@ use super::{
     Entry, Error, Store,
     db::{on, text, write},
     decision::delivery_id,
+    lease::check_term,
     log::{Appended, append},
     seen::Seen,
 };
@@ -162,11 +163,7 @@ impl Store {
             Entry::answer(at, event)
         });
         write!(self, tx => {
-            let held = sqlx::query("UPDATE lease SET term = term WHERE name = 'decider' AND term = $1")
-                .bind(term).execute(&mut *tx).await?;
-            if held.rows_affected() != 1 {
-                return Err(Error::Fenced { term });
-            }
+            check_term!(tx, term);
             // A superseded delivery that was acknowledged after all keeps that fact; only its state stays. An attempt
             // counts once, also when the answer to its commit was lost.
             let done = sqlx::query(

@@ -243,12 +243,12 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn expire_log(&self, before: Micros) -> Result<u64, Error> {
-        Ok(on!(self, pool => {
+        Ok(write!(self, tx => {
             sqlx::query(
                 "DELETE FROM report_log WHERE received < $1
                    AND position <= (SELECT COALESCE(MAX(position), 0) FROM decision_state)",
             )
-            .bind(before.0).execute(pool).await?.rows_affected()
+            .bind(before.0).execute(&mut *tx).await?.rows_affected()
         }))
     }
 }

@@ -65,12 +65,12 @@ pub fn read(bytes: &[u8], received: Micros) -> Result<Event, Error> {
             Ok(Event::Report { received, sent, report, lost })
         }
         EVENT => serde_json::from_slice(&json).map_err(failed),
-        _ => Err(Error::Damaged { what: "a log entry" }),
+        _ => Err(Error::Unreadable { what: "a log entry" }),
     }
 }
 
 fn unpack(bytes: &[u8]) -> Result<(u8, Vec<u8>), Error> {
-    let damaged = || Error::Damaged { what: "a log entry" };
+    let damaged = || Error::Unreadable { what: "a log entry" };
     let (head, block) = bytes.split_at_checked(5).ok_or_else(damaged)?;
     let size =
         usize::try_from(u32::from_le_bytes([head[1], head[2], head[3], head[4]])).unwrap_or(usize::MAX);
@@ -92,12 +92,12 @@ pub fn of_document(value: &impl Serialize) -> Vec<u8> {
 /// # Errors
 /// When the bytes are damaged or from a newer version.
 pub fn document<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &'static str) -> Result<T, Error> {
-    let (size, block) = lz4_flex::block::uncompressed_size(bytes).map_err(|_| Error::Damaged { what })?;
+    let (size, block) = lz4_flex::block::uncompressed_size(bytes).map_err(|_| Error::Unreadable { what })?;
     // LZ4 packs to 1/255 at most, so a larger claim is no size of ours and must not cost memory.
     if size > block.len().saturating_mul(255).saturating_add(64) {
-        return Err(Error::Damaged { what });
+        return Err(Error::Unreadable { what });
     }
-    let json = lz4_flex::block::decompress(block, size).map_err(|_| Error::Damaged { what })?;
+    let json = lz4_flex::block::decompress(block, size).map_err(|_| Error::Unreadable { what })?;
     serde_json::from_slice(&json).map_err(|source| Error::Stored { what, source })
 }
 
