@@ -144,9 +144,7 @@ impl<'a> Decider<'a> {
                 Ok(false) => return Err(Error::Fenced { term: self.core.term }),
                 Err(error) if self.renewed.elapsed() >= LEASE => return Err(error),
                 // There is time for another try.
-                Err(error) => {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "the lease was not renewed")
-                }
+                Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "the lease was not renewed"),
             }
         }
         self.pass(stopping).await
@@ -194,8 +192,7 @@ impl<'a> Decider<'a> {
     /// Commits the state with everything that follows from it.
     async fn commit(&mut self, effects: Vec<Effect>, now: Micros) -> Result<(), Error> {
         let config = Arc::clone(&self.core.config);
-        let (mut notes, mut plans, mut retold): (Vec<Note>, Vec<NewPlan<'_>>, Vec<&Plan>) =
-            Default::default();
+        let (mut notes, mut plans, mut retold): (Vec<Note>, Vec<NewPlan<'_>>, Vec<&Plan>) = Default::default();
         for effect in &effects {
             match effect {
                 Effect::Note(note) => notes.push(note.clone()),

@@ -73,9 +73,7 @@ impl Desk<'_> {
         }
         if report.mesh.len() > MAX_WINDOWS {
             let count = report.mesh.len();
-            return Err(refused(format!(
-                "{count} windows of the mesh in a report; send at most {MAX_WINDOWS}"
-            )));
+            return Err(refused(format!("{count} windows of the mesh in a report; send at most {MAX_WINDOWS}")));
         }
         if let Some(window) = report.mesh.iter().find(|window| window.from != caller.probe) {
             let from = &window.from;

@@ -1,7 +1,8 @@
 //! One story each: what happens, what the core does, and within which time.
 
 use super::world::{CONFIG, SECOND, World, id, shop};
-use crate::decide::{Event, Told, state::Seen, verdict, vote};
+use crate::decide::{Core, Event, Told, state::Seen, verdict, vote};
+use std::sync::Arc;
 use wire::{
     plan::Cause,
     sample::Flag,

@@ -4,12 +4,14 @@
 //! a database in memory, and what is there afterwards is ours. So there is no list that could be forgotten.
 
 use super::{Error, conn::Conn};
-use crate::backup::{Column, Kind, Table, Value, format::is_name};
-use sqlx::migrate::Migrator;
+use crate::{
+    backup::{Column, Kind, Table, Value, format::is_name},
+    store::migrate,
+};
 use std::collections::BTreeMap;
 
 /// What the migrations keep about themselves: it belongs to a database and not to what is in it.
-const BOOKKEEPING: [&str; 2] = ["_sqlx_migrations", "schema_info"];
+pub const BOOKKEEPING: [&str; 2] = ["_sqlx_migrations", "schema_info"];
 
 /// A table of ours in a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,16 +59,6 @@ pub fn quoted(name: &str) -> String {
     format!("\"{name}\"")
 }
 
-/// Our migrations.
-pub fn migrator() -> Migrator {
-    sqlx::migrate!("../migrations")
-}
-
-/// The newest migration that this program knows.
-pub fn newest(migrator: &Migrator) -> i64 {
-    migrator.iter().map(|migration| migration.version).max().unwrap_or(0)
-}
-
 /// The newest migration of a database; absent when none of ours was ever run on it.
 ///
 /// # Errors
@@ -92,9 +84,9 @@ pub async fn schema(conn: &mut Conn) -> Result<Option<i64>, Error> {
 ///
 /// # Errors
 /// When it cannot be made.
-pub async fn fresh(migrator: &Migrator, version: i64) -> Result<Conn, Error> {
+pub async fn fresh(version: i64) -> Result<Conn, Error> {
     let mut conn = Conn::memory().await?;
-    conn.migrate(migrator, version).await?;
+    conn.migrate(version).await?;
     Ok(conn)
 }
 
@@ -103,8 +95,7 @@ pub async fn fresh(migrator: &Migrator, version: i64) -> Result<Conn, Error> {
 /// # Errors
 /// When the database fails, or a table is such as a backup cannot carry.
 pub async fn ours(conn: &mut Conn) -> Result<BTreeMap<String, Known>, Error> {
-    let migrator = migrator();
-    let mut reference = fresh(&migrator, newest(&migrator)).await?;
+    let mut reference = fresh(migrate::newest()).await?;
     let ours = names(&mut reference).await?;
     reference.close().await?;
     let mut known = BTreeMap::new();

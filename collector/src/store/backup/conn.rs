@@ -4,12 +4,14 @@
 //! are always bound.
 
 use super::Error;
-use crate::backup::{Kind, Value};
+use crate::{
+    backup::{Kind, Value},
+    store::migrate,
+};
 use futures_util::TryStreamExt;
 use sqlx::{
     AssertSqlSafe, ColumnIndex, ConnectOptions, Connection, Decode, PgConnection, Row, Sqlite,
     SqliteConnection, Type, TypeInfo, ValueRef,
-    migrate::Migrator,
     postgres::{PgConnectOptions, PgRow},
     sqlite::{SqliteConnectOptions, SqliteRow},
 };
@@ -189,10 +191,10 @@ impl Conn {
     ///
     /// # Errors
     /// When it fails.
-    pub async fn migrate(&mut self, migrator: &Migrator, version: i64) -> Result<(), Error> {
+    pub async fn migrate(&mut self, version: i64) -> Result<(), Error> {
         match self {
-            Conn::Sqlite(conn) => migrator.run_to(version, conn).await?,
-            Conn::Postgres(conn) => migrator.run_to(version, conn).await?,
+            Conn::Sqlite(conn) => migrate::sqlite_to(conn, version).await?,
+            Conn::Postgres(conn) => migrate::postgres_to(conn, version).await?,
         }
         Ok(())
     }

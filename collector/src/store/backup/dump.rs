@@ -8,7 +8,10 @@ use super::{
     catalogue::{self, Known},
     conn::Conn,
 };
-use crate::backup::{Header, Summary, Value, Writer};
+use crate::{
+    backup::{Header, Summary, Value, Writer},
+    store::migrate,
+};
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -70,7 +73,7 @@ impl Source {
     async fn open(mut conn: Conn, instance: String) -> Result<Source, Error> {
         // The first statement that reads fixes the snapshot on both engines.
         let schema = catalogue::schema(&mut conn).await?.ok_or(Error::NotOurs)?;
-        let known = catalogue::newest(&catalogue::migrator());
+        let known = migrate::newest();
         if schema > known {
             return Err(Error::NewerDatabase { found: schema, known });
         }

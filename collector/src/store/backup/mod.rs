@@ -35,8 +35,8 @@ pub enum Error {
     Open { what: String, source: sqlx::Error },
     #[error("the database did not answer as it should")]
     Query(#[from] sqlx::Error),
-    #[error("a migration failed")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error(transparent)]
+    Store(#[from] super::Error),
     #[error(
         "migration {0} of the database did not end well: start the collector, which says what is to be done"
     )]

@@ -15,8 +15,8 @@ use super::{
 use crate::{
     app::lock_folder,
     backup::{Archive, Header, Item, Summary, Value, file::sync_folder},
+    store::migrate,
 };
-use sqlx::migrate::Migrator;
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -117,13 +117,12 @@ async fn fill<R: Read>(
     now: Micros,
     progress: impl FnMut(Progress<'_>),
 ) -> Result<Restored, Error> {
-    let migrator = catalogue::migrator();
-    let known = catalogue::newest(&migrator);
+    let known = migrate::newest();
     let header = archive.header().clone();
-    if !migrator.version_exists(header.schema) {
+    if !migrate::exists(header.schema) {
         return Err(Error::NewerArchive { found: header.schema, known, program: header.program });
     }
-    prepare(conn, &migrator, header.schema).await?;
+    prepare(conn, header.schema).await?;
     conn.run("BEGIN").await?;
     let tables = catalogue::ours(conn).await?;
     if let Conn::Postgres(_) = conn {
@@ -131,7 +130,7 @@ async fn fill<R: Read>(
         conn.run(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", names.join(", "))).await?;
     }
     // Asked again behind the lock: a collector may have been quicker.
-    check_empty(conn, &migrator, header.schema).await?;
+    check_empty(conn, header.schema).await?;
     for name in tables.keys() {
         conn.run(&format!("DELETE FROM {}", quoted(name))).await?;
     }
@@ -140,7 +139,7 @@ async fn fill<R: Read>(
     // The archive was read to its end and found to be sound.
     let summary = archive.verify()?;
     conn.run("COMMIT").await?;
-    conn.migrate(&migrator, known).await?;
+    conn.migrate(known).await?;
     if let Conn::Postgres(_) = conn {
         for name in tables.keys() {
             conn.run(&format!("ANALYZE {}", quoted(name))).await?;
@@ -150,23 +149,23 @@ async fn fill<R: Read>(
 }
 
 /// Makes the tables of a schema where there are none, and refuses every place that is not as they were just made.
-async fn prepare(conn: &mut Conn, migrator: &Migrator, wanted: i64) -> Result<(), Error> {
+async fn prepare(conn: &mut Conn, wanted: i64) -> Result<(), Error> {
     if let Some(found) = catalogue::schema(conn).await? {
-        let known = catalogue::newest(migrator);
+        let known = migrate::newest();
         if found > known {
             return Err(Error::NewerDatabase { found, known });
         }
-        check_empty(conn, migrator, found).await?;
+        check_empty(conn, found).await?;
         if found != wanted {
             return Err(Error::OtherSchema { found, wanted });
         }
     }
-    conn.migrate(migrator, wanted).await
+    conn.migrate(wanted).await
 }
 
 /// Makes sure that there are no rows but those that our migrations put there.
-async fn check_empty(conn: &mut Conn, migrator: &Migrator, version: i64) -> Result<(), Error> {
-    let mut fresh = catalogue::fresh(migrator, version).await?;
+async fn check_empty(conn: &mut Conn, version: i64) -> Result<(), Error> {
+    let mut fresh = catalogue::fresh(version).await?;
     let expected = catalogue::ours(&mut fresh).await?;
     for (name, known) in catalogue::ours(conn).await? {
         let made = match expected.get(&name) {

@@ -11,11 +11,14 @@ use crate::{
         Archive, Corrupt, Item, Kind, Value, Writer,
         file::{self, Out},
     },
-    decide::{Event, State},
+    decide::{
+        State,
+        state::{PlanState, ServiceState},
+    },
     store::{
-        Entry, Store,
+        Store,
         conformance::{postgres::Cluster, stories},
-        payload,
+        migrate, payload,
     },
 };
 use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
@@ -27,7 +30,7 @@ use std::{
         atomic::{AtomicI64, Ordering},
     },
 };
-use wire::{Micros, report::Report, view::TimelineKind};
+use wire::{Micros, view::TimelineKind};
 
 const NOW: Micros = Micros(1_895_000_000_000_000);
 
@@ -153,14 +156,19 @@ fn settled(mut content: Content) -> Content {
 /// Which columns of a table may hold null.
 async fn nullable(conn: &mut Conn, table: &str) -> Vec<String> {
     let sql = match conn {
-        Conn::Sqlite(_) => format!("SELECT name FROM pragma_table_info('{table}') WHERE \"notnull\" = 0 AND pk = 0"),
+        Conn::Sqlite(_) => {
+            format!("SELECT name FROM pragma_table_info('{table}') WHERE \"notnull\" = 0 AND pk = 0")
+        }
         Conn::Postgres(_) => format!(
             "SELECT column_name::text FROM information_schema.columns
              WHERE table_schema = current_schema() AND table_name = '{table}' AND is_nullable = 'YES'"
         ),
     };
     let rows = conn.all(&sql, &[Kind::Text]).await.expect("read");
-    rows.into_iter().flatten().map(|value| if let Value::Text(name) = value { name } else { String::new() }).collect()
+    rows.into_iter()
+        .flatten()
+        .map(|value| if let Value::Text(name) = value { name } else { String::new() })
+        .collect()
 }
 
 /// Puts many rows into every table, so that none of them is forgotten, whatever migrations come.
@@ -235,39 +243,53 @@ async fn a_database_moves_to_the_other_engine_and_back() {
 
 #[tokio::test]
 async fn a_restored_database_tells_no_receiver_anything_old() {
-    let [folder, database] = Place::both().await;
-    for (place, target) in [(&folder, &database), (&database, &Place::folder())] {
-        if target.source().await.is_ok() {
-            continue;
-        }
-        full(place, 3).await;
-        let store = place.store().await;
-        let (plans, term) = (store.plans(&stories::shop(), i64::MAX, 10).await.expect("read"), 1);
-        let due = store.due(Micros(i64::MAX)).await.expect("read");
-        store.close().await;
-        assert!(!plans.is_empty() && !due.is_empty() && term > 0, "there is something to forget");
+    let source = Place::folder();
+    full(&source, 3).await;
+    let store = source.store().await;
+    let term = store.take_lease("me", Micros(0)).await.expect("taken");
+    let service = ServiceState {
+        plan: Some(PlanState {
+            plan: stories::plan(2, term),
+            guards: Vec::new(),
+            acknowledged: Default::default(),
+            acknowledged_at: None,
+            proof: Default::default(),
+        }),
+        held: "something".into(),
+        ..ServiceState::default()
+    };
+    let state = State { services: [(stories::shop(), service)].into(), ..State::default() };
+    store.commit(&stories::commit(term, 5, &state)).await.expect("committed");
+    let plans = store.plans(&stories::shop(), i64::MAX, 10).await.expect("read");
+    let due = store.due(Micros(i64::MAX)).await.expect("read");
+    assert!(!plans.is_empty() && !due.is_empty(), "there is something that must not be sent");
+    store.close().await;
+    let archive = source.dump().await;
 
-        target.restore(&place.dump().await).await.expect("restored");
-        let store = target.store().await;
+    for place in Place::both().await {
+        place.restore(&archive).await.expect("restored");
+        let store = place.store().await;
         assert_eq!(store.due(Micros(i64::MAX)).await.expect("read"), [], "nothing old is sent");
-        assert_eq!(store.plans(&stories::shop(), i64::MAX, 10).await.expect("read"), plans, "the history is there");
+        assert_eq!(
+            store.plans(&stories::shop(), i64::MAX, 10).await.expect("read"),
+            plans,
+            "the history is there"
+        );
         let saved = store.saved().await.expect("read").expect("a state");
-        assert!(saved.state.services.values().all(|service| service.plan.is_none()));
+        let service = &saved.state.services[&stories::shop()];
+        assert_eq!((&service.plan, service.generation(), service.held.as_str()), (&None, 2, ""));
         let lease = store.lease().await.expect("read").expect("a lease");
         assert_eq!(lease.holder, "", "nobody holds it");
-        assert!(lease.term >= NOW.0 / 1_000_000, "above every term of a collector that ran until now");
+        assert!(lease.term > term && lease.term >= NOW.0 / 1_000_000, "above all that ran until now");
         let next = store.claim("me", Micros(0)).await.expect("asked").expect("free at once");
         assert!(next > lease.term, "even when the clock is behind");
         let newest = store.timeline(i64::MAX, 1).await.expect("read").remove(0);
-        assert_eq!((newest.kind, newest.title.as_str()), (TimelineKind::Configuration, "Restored from a backup"));
+        assert_eq!(
+            (newest.kind, newest.title.as_str()),
+            (TimelineKind::Configuration, "Restored from a backup")
+        );
         store.close().await;
     }
-}
-
-fn entry(sequence: i64) -> Entry {
-    let report = Report { probe: "p1".parse().expect("an id"), sequence, samples: Vec::new(), mesh: Vec::new() };
-    let event = Event::Report { received: NOW, sent: NOW, report, lost: 0 };
-    Entry { source: "p1".into(), sequence, received: NOW, event: Arc::new(event) }
 }
 
 #[tokio::test]
@@ -281,7 +303,7 @@ async fn a_backup_is_of_one_moment_while_somebody_writes() {
                 let mut sequence = 0;
                 while stop.load(Ordering::SeqCst) == 0 {
                     sequence += 1;
-                    store.append(&[entry(sequence)]).await.expect("a writer is not hindered");
+                    store.append(&[stories::report("p1", sequence)]).await.expect("a writer is not hindered");
                     committed.store(sequence, Ordering::SeqCst);
                 }
             }
@@ -407,12 +429,15 @@ async fn archives_that_do_not_fit_are_refused_with_the_reason() {
     let source = Place::folder();
     full(&source, 3).await;
     let archive = source.dump().await;
-    let schema = catalogue::newest();
+    let schema = migrate::newest();
     let place = Place::folder();
     let refused = async |bytes: Vec<u8>| place.restore(&bytes).await.expect_err("refused").to_string();
 
     let said = refused(altered(&archive, schema + 1, |_, _| true)).await;
-    assert!(said.contains(&format!("schema {}", schema + 1)) && said.contains("that version or a newer"), "{said}");
+    assert!(
+        said.contains(&format!("schema {}", schema + 1)) && said.contains("that version or a newer"),
+        "{said}"
+    );
     let said = refused(altered(&archive, schema, |table, _| table.name != "plan")).await;
     assert!(said.contains("tables are missing"), "{said}");
     let said = refused(altered(&archive, schema, |table, _| {
@@ -446,11 +471,11 @@ async fn archives_that_do_not_fit_are_refused_with_the_reason() {
 async fn what_postgresql_cannot_keep_is_taken_out_and_counted() {
     let source = Place::folder();
     full(&source, 3).await;
-    let archive = altered(&source.dump().await, catalogue::newest(), |table, rows| {
+    let archive = altered(&source.dump().await, migrate::newest(), |table, rows| {
         if table.name == "revision" {
             rows.iter_mut().flatten().for_each(|value| {
                 if let Value::Text(text) = value {
-                    text.insert(1, '\0');
+                    text.insert(0, '\0');
                 }
             });
         }
@@ -472,14 +497,16 @@ async fn a_backup_of_an_older_schema_is_brought_up_to_date() {
         Conn::sqlite_new(&folder.path().join("sextant.db")).await.expect("made")
     };
     conn.migrate(2).await.expect("migrated");
-    conn.run("INSERT INTO revision (revision, applied, document) VALUES (1, 2, 'a: 1')").await.expect("inserted");
+    conn.run("INSERT INTO revision (revision, applied, document) VALUES (1, 2, 'a: 1')")
+        .await
+        .expect("inserted");
     conn.close().await.expect("closed");
     let archive = source.dump().await;
     assert_eq!(file::open(archive.as_slice(), None).expect("ours").header().schema, 2, "it was not migrated");
 
     for place in Place::both().await {
         let restored = place.restore(&archive).await.expect("restored");
-        assert_eq!(restored.schema, catalogue::newest());
+        assert_eq!(restored.schema, migrate::newest());
         let store = place.store().await;
         assert_eq!(store.revise("a: 1", NOW).await.expect("stored"), (1, false), "the document is there");
         store.close().await;
@@ -489,7 +516,10 @@ async fn a_backup_of_an_older_schema_is_brought_up_to_date() {
     let place = Place::database(&cluster, "newer").await;
     place.store().await.close().await;
     let error = place.restore(&archive).await.expect_err("refused");
-    assert!(matches!(error, Error::OtherSchema { found, wanted: 2 } if found == catalogue::newest()), "{error}");
+    assert!(
+        matches!(error, Error::OtherSchema { found, wanted: 2 } if found == migrate::newest()),
+        "{error}"
+    );
     let error = place.restore(&Place::folder_dump().await).await.err();
     assert!(error.is_none(), "empty and of the same schema is as good as new: {error:?}");
 }
@@ -551,7 +581,7 @@ async fn what_is_no_database_of_ours_is_explained() {
     let place = Place::folder();
     place.store().await.close().await;
     let mut conn = place.conn().await;
-    let newer = catalogue::newest() + 1;
+    let newer = migrate::newest() + 1;
     conn.run(&format!(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
          VALUES ({newer}, 'of tomorrow', TRUE, x'00', 1)"

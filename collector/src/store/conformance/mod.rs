@@ -3,8 +3,8 @@
 mod faults;
 mod hands;
 mod lease;
-mod postgres;
-mod stories;
+pub mod postgres;
+pub mod stories;
 
 use super::{Options, Place, Store};
 use postgres::Cluster;

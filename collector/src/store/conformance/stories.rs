@@ -15,7 +15,7 @@ use wire::{
 
 pub const T0: Micros = Micros(1_795_000_000_000_000);
 
-fn shop() -> ServiceId {
+pub fn shop() -> ServiceId {
     "shop".parse().expect("an id")
 }
 
@@ -45,7 +45,7 @@ async fn append(store: &Store, entries: &[Entry]) -> Vec<bool> {
 }
 
 /// The first commit of a term with nothing but a state.
-fn commit<'a>(term: i64, position: i64, state: &'a State) -> Commit<'a> {
+pub fn commit<'a>(term: i64, position: i64, state: &'a State) -> Commit<'a> {
     Commit {
         term,
         number: 1,
@@ -60,7 +60,7 @@ fn commit<'a>(term: i64, position: i64, state: &'a State) -> Commit<'a> {
     }
 }
 
-fn plan(generation: i64, term: i64) -> Plan {
+pub fn plan(generation: i64, term: i64) -> Plan {
     Plan {
         service: shop(),
         generation,
