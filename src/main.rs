@@ -7,9 +7,11 @@ mod check;
 mod collector;
 mod demo;
 mod exit;
+mod place;
 mod probe;
 mod restore;
 mod secret;
+mod simulate;
 mod version;
 
 use ::probe::cli::LogStyle;
@@ -45,6 +47,8 @@ enum Command {
     Backup(backup::Args),
     /// Fill a new, empty database from a file that `sextant backup` made.
     Restore(restore::Args),
+    /// Make the decisions of a time range again, from the log, and compare them with those of then.
+    Simulate(simulate::Args),
     /// Make a secret: a probe's token, a webhook key, a key of backups.
     Secret(secret::Args),
 }
@@ -67,6 +71,7 @@ fn main() -> ExitCode {
                 Command::Check(args) => check::run(&args).await,
                 Command::Backup(args) => backup::run(args).await,
                 Command::Restore(args) => restore::run(args).await,
+                Command::Simulate(args) => simulate::run(args).await,
                 Command::Secret(args) => secret::run(&args),
             }
         }),

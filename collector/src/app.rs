@@ -255,7 +255,10 @@ impl Collector {
         if let Some(term) = mandate.term()
             && let Err(error) = store.release(term).await
         {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the lease runs out by itself in some seconds");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the lease runs out by itself in some seconds"
+            );
         }
         store.close().await;
         ended

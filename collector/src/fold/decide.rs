@@ -17,7 +17,7 @@ use wire::{Micros, plan::Plan};
 /// How often the core is told that time passed.
 const TICK: Duration = Duration::from_millis(200);
 /// The least time between two passes: what comes meanwhile is taken in together.
-const BREATH: Duration = Duration::from_millis(50);
+const BREATH: Duration = Duration::from_millis(100);
 /// The longest that one pass reads before it judges.
 const READING: Duration = Duration::from_secs(1);
 /// How often the lease is renewed.
@@ -144,7 +144,9 @@ impl<'a> Decider<'a> {
                 Ok(false) => return Err(Error::Fenced { term: self.core.term }),
                 Err(error) if self.renewed.elapsed() >= LEASE => return Err(error),
                 // There is time for another try.
-                Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "the lease was not renewed"),
+                Err(error) => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "the lease was not renewed")
+                }
             }
         }
         self.pass(stopping).await
@@ -192,7 +194,8 @@ impl<'a> Decider<'a> {
     /// Commits the state with everything that follows from it.
     async fn commit(&mut self, effects: Vec<Effect>, now: Micros) -> Result<(), Error> {
         let config = Arc::clone(&self.core.config);
-        let (mut notes, mut plans, mut retold): (Vec<Note>, Vec<NewPlan<'_>>, Vec<&Plan>) = Default::default();
+        let (mut notes, mut plans, mut retold): (Vec<Note>, Vec<NewPlan<'_>>, Vec<&Plan>) =
+            Default::default();
         for effect in &effects {
             match effect {
                 Effect::Note(note) => notes.push(note.clone()),

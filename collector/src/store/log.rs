@@ -30,7 +30,13 @@ pub struct Entry {
 impl Entry {
     /// A report as it came: `raw` is its JSON, which is kept, `report` what was read from it. `clock_us` is what is to
     /// be added to its instants to have them by our clock.
-    pub fn report(received: Micros, clock_us: i64, (sent, lost): (Micros, u64), report: Report, raw: &RawValue) -> Entry {
+    pub fn report(
+        received: Micros,
+        clock_us: i64,
+        (sent, lost): (Micros, u64),
+        report: Report,
+        raw: &RawValue,
+    ) -> Entry {
         Entry {
             source: report.probe.to_string(),
             sequence: report.sequence,
@@ -125,10 +131,11 @@ macro_rules! append {
         let mut sources: std::collections::BTreeMap<&str, Seen> = std::collections::BTreeMap::new();
         for source in entries.iter().filter_map(Entry::source) {
             if !sources.contains_key(source) {
-                let row: Option<(String,)> = sqlx::query_as("SELECT ranges FROM source_seen WHERE source = $1")
-                    .bind(source)
-                    .fetch_optional(&mut *$tx)
-                    .await?;
+                let row: Option<(String,)> =
+                    sqlx::query_as("SELECT ranges FROM source_seen WHERE source = $1")
+                        .bind(source)
+                        .fetch_optional(&mut *$tx)
+                        .await?;
                 let seen = row.map_or(Ok(Seen::default()), |(text,)| Seen::read(&text));
                 let failed = |error| Error::Stored { what: "the numbers of a source", source: error };
                 sources.insert(source, seen.map_err(failed)?);

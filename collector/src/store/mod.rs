@@ -4,12 +4,14 @@
 //! in portable SQL (see `migrations/README.md`), and add it to the conformance test that runs on both engines.
 
 pub mod backup;
+mod compaction;
 mod db;
 mod decision;
 mod delivery;
 mod error;
 mod evidence;
 mod health;
+mod history;
 mod integrity;
 mod lease;
 mod log;
@@ -18,21 +20,29 @@ mod migrate;
 mod notify;
 mod payload;
 mod postgres;
+mod replay;
 mod revision;
+mod rollup;
 mod seen;
+mod series;
 mod sqlite;
 mod timeline;
 mod trouble;
 mod writing;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 
+pub use compaction::{DayOfCheck, Replacement, SegmentInfo};
 pub use db::{Options, Place, Store};
 pub use decision::{Commit, NewPlan, Saved};
 pub use delivery::{Due, Outcome};
 pub use error::{Error, Reaction};
 pub use health::{Degraded, Health};
+pub use history::{NewSegment, Seal, SealState};
 pub use lease::{EXPIRES, Lease};
 pub use log::{Appended, Entry, Logged};
 pub use migrate::{ExtraMigration, newest as newest_schema};
+pub use replay::Mark;
+pub use rollup::{Rollups, SeriesHour};
+pub use notify::{Channel, Notice, Notices, Tell};

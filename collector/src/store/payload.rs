@@ -72,7 +72,8 @@ pub fn read(bytes: &[u8], received: Micros) -> Result<Event, Error> {
 fn unpack(bytes: &[u8]) -> Result<(u8, Vec<u8>), Error> {
     let damaged = || Error::Unreadable { what: "a log entry" };
     let (head, block) = bytes.split_at_checked(5).ok_or_else(damaged)?;
-    let size = usize::try_from(u32::from_le_bytes([head[1], head[2], head[3], head[4]])).unwrap_or(usize::MAX);
+    let size =
+        usize::try_from(u32::from_le_bytes([head[1], head[2], head[3], head[4]])).unwrap_or(usize::MAX);
     if size > MOST {
         return Err(damaged());
     }

@@ -1,6 +1,9 @@
 //! The configuration documents that were in force.
 
-use super::{Error, Store, db::{on, write}};
+use super::{
+    Error, Store,
+    db::{on, write},
+};
 use wire::Micros;
 
 impl Store {

@@ -2,7 +2,9 @@
 
 mod faults;
 mod hands;
+mod history;
 mod lease;
+mod notices;
 pub mod postgres;
 pub mod stories;
 
@@ -11,13 +13,13 @@ use postgres::Cluster;
 use std::path::{Path, PathBuf};
 
 /// An empty store of one kind, and what keeps it alive.
-enum Engine {
+pub(crate) enum Engine {
     Sqlite(tempfile::TempDir),
     Postgres(Cluster),
 }
 
 impl Engine {
-    fn both() -> [Engine; 2] {
+    pub(crate) fn both() -> [Engine; 2] {
         [Engine::sqlite(), Engine::postgres()]
     }
 
@@ -36,7 +38,7 @@ impl Engine {
         })
     }
 
-    async fn open(&self) -> Store {
+    pub(crate) async fn open(&self) -> Store {
         Store::open(self.options()).await.expect("the store opens and migrates")
     }
 

@@ -36,7 +36,7 @@ fn entry(report: Report, received: Micros) -> Entry {
 }
 
 /// Whether each entry was new.
-async fn append(store: &Store, entries: &[Entry]) -> Vec<bool> {
+pub async fn append(store: &Store, entries: &[Entry]) -> Vec<bool> {
     let appended = store.append(entries).await.expect("stored");
     let new: Vec<i64> = appended.positions.iter().flatten().copied().collect();
     assert_eq!(appended.logged.iter().map(|entry| entry.position).collect::<Vec<_>>(), new);
