@@ -315,7 +315,7 @@ fn secrets(config: &Config, client: reqwest::Client) -> Result<(Tokens, Receiver
 }
 
 /// Makes the data folder, readable for this user only, and locks it.
-fn lock_folder(path: &Path) -> Result<File, BuildError> {
+pub(crate) fn lock_folder(path: &Path) -> Result<File, BuildError> {
     use std::os::unix::fs::DirBuilderExt;
     let failed = |source| BuildError::Folder { path: path.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;

@@ -15,7 +15,7 @@ use wire::{
 
 pub const T0: Micros = Micros(1_795_000_000_000_000);
 
-fn shop() -> ServiceId {
+pub fn shop() -> ServiceId {
     "shop".parse().expect("an id")
 }
 
@@ -71,7 +71,7 @@ pub fn commit<'a>(term: i64, position: i64, state: &'a State) -> Commit<'a> {
     }
 }
 
-fn plan(generation: i64, term: i64) -> Plan {
+pub fn plan(generation: i64, term: i64) -> Plan {
     Plan {
         service: shop(),
         generation,
