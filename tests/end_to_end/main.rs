@@ -9,6 +9,7 @@ mod chrome;
 mod crash;
 mod harness;
 mod journeys;
+mod kills;
 mod mesh;
 mod outage;
 mod telemetry;

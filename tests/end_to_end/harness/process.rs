@@ -75,9 +75,23 @@ impl Process {
 
     /// Asks it to stop (SIGTERM) and waits for its exit code.
     pub async fn stop(&mut self) -> anyhow::Result<i32> {
-        let id = self.child.id().with_context(|| format!("{} has ended before", self.name))?;
-        kill(Pid::from_raw(i32::try_from(id)?), Signal::SIGTERM)?;
+        self.signal(Signal::SIGTERM)?;
         self.exit_code().await
+    }
+
+    /// Freezes it (SIGSTOP): it holds what it holds, and does nothing.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let id = self.child.id().with_context(|| format!("{} has ended before", self.name))?;
+        Ok(kill(Pid::from_raw(i32::try_from(id)?), signal)?)
     }
 
     /// Kills it (SIGKILL) and waits until it is gone.

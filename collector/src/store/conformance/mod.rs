@@ -1,11 +1,10 @@
 //! Every function of the store, on SQLite and on PostgreSQL alike: one test body, two engines.
 
-mod postgres;
 mod stories;
 
 use super::Store;
-use postgres::Cluster;
 use std::path::Path;
+use test_postgres::Cluster;
 
 /// An empty store of one kind, and what keeps it alive.
 enum Engine {
