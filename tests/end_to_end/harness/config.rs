@@ -46,7 +46,9 @@ pub async fn write(
     fs::write(path, document(setup, shops, webhook)).context("cannot write the configuration")?;
     let checked = sextant().arg("check").arg(path).output().await?;
     let said = String::from_utf8_lossy(&checked.stderr).into_owned();
-    ensure!(checked.status.success() && said.is_empty(), "`sextant check` is not content: {said}");
+    // Nobody is ever told of the service that the witness reports about.
+    let serious = said.lines().find(|line| !line.starts_with("warning: services.witnessed:"));
+    ensure!(checked.status.success() && serious.is_none(), "`sextant check` is not content: {said}");
     Ok(())
 }
 

@@ -60,6 +60,8 @@ struct Shared {
     counts: watch::Sender<Counts>,
     /// What must never happen, as it was seen.
     wrong: Mutex<Vec<String>>,
+    /// Why the last batch that was not taken was not.
+    trouble: watch::Sender<String>,
     /// No more new reports.
     closing: watch::Sender<bool>,
 }
@@ -90,7 +92,13 @@ impl Witness {
             accounts.push(Mutex::new(Account::open(probe, seed)));
         }
         let (counts, closing) = (watch::Sender::new(Counts::default()), watch::Sender::new(false));
-        let shared = Arc::new(Shared { accounts, counts, wrong: Mutex::default(), closing });
+        let shared = Arc::new(Shared {
+            accounts,
+            counts,
+            wrong: Mutex::default(),
+            trouble: watch::Sender::default(),
+            closing,
+        });
         let mut senders = JoinSet::new();
         for (number, (index, post)) in posts.into_iter().enumerate() {
             let random = Random::seeded(seed.wrapping_mul(1_000).wrapping_add(number as u64));
@@ -124,7 +132,8 @@ impl Witness {
         self.shared.closing.send_replace(true);
         eventually("every report is acknowledged", LONG, async || {
             let pending: usize = (0..PROBES).map(|index| self.shared.account(index).pending()).sum();
-            ensure!(pending == 0, "{pending} reports are not acknowledged");
+            let trouble = self.shared.trouble.borrow().clone();
+            ensure!(pending == 0, "{pending} reports are not acknowledged, lately because of: {trouble}");
             Ok(())
         })
         .await;
@@ -179,6 +188,9 @@ async fn send(shared: Arc<Shared>, index: usize, mut post: Post, random: Random)
             shared.wrong().push(wrong.to_string());
             0
         });
+        if let Answer::Later(why) | Answer::Broken(why) = &answer {
+            shared.trouble.send_replace(why.clone());
+        }
         shared.counts.send_modify(|counts| match answer {
             Answer::Taken(_) => counts.acknowledged += new,
             Answer::Later(_) => counts.refused += 1,
