@@ -7,6 +7,7 @@ mod browser;
 mod check_run;
 mod chrome;
 mod crash;
+mod faults;
 mod harness;
 mod journeys;
 mod kills;

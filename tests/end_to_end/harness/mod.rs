@@ -18,6 +18,7 @@ pub mod seat;
 pub mod shop;
 pub mod steps;
 pub mod story;
+pub mod volume;
 pub mod witness;
 pub mod world;
 

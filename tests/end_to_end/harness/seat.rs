@@ -1,8 +1,8 @@
 //! The place of one collector: its port, its data folder, its way to the database. Processes come and go in it.
 
 use super::{LONG, Process, api::Api, eventually, port::Port};
-use anyhow::ensure;
-use lab::link::TcpLink;
+use anyhow::{Context, ensure};
+use lab::link::{Fault, TcpLink};
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
@@ -64,6 +64,12 @@ impl Seat {
         .await;
         let said = format!("Sextant's dashboard: http://{}/", port.address);
         ensure!(process.stdout().contains(&said), "the collector said {:?}", process.stdout());
+        Ok(())
+    }
+
+    /// Sets what is wrong with the way to the database.
+    pub fn cut(&self, fault: Fault) -> anyhow::Result<()> {
+        self.link.as_ref().context("there is no network to cut")?.control().set_fault(fault);
         Ok(())
     }
 

@@ -146,14 +146,29 @@ impl World {
     /// Starts everything, and waits until it is steady (see [`World::settle`]).
     pub async fn start(setup: Setup) -> anyhow::Result<World> {
         let mut world = World::prepare(setup).await?;
-        for seat in 0..setup.collectors {
-            world.start_seat(seat).await?;
-        }
-        for region in setup.regions {
-            world.start_probe(&id(region)).await?;
-        }
-        world.settle().await;
+        world.start_all().await?;
         Ok(world)
+    }
+
+    /// Starts the collectors and the probes of a world that was prepared, and waits until it is steady.
+    pub async fn start_all(&mut self) -> anyhow::Result<()> {
+        for seat in 0..self.seats.len() {
+            self.start_seat(seat).await?;
+        }
+        let regions: Vec<RegionId> = self.probe_ports.keys().cloned().collect();
+        for region in &regions {
+            self.start_probe(region).await?;
+        }
+        self.settle().await;
+        Ok(())
+    }
+
+    /// Keeps the data of the first collector in another folder. Call it before anything is started.
+    pub fn keep_data_in(&mut self, folder: &Path) {
+        self.seats[0].data = folder.to_owned();
+        if let Database::Sqlite(data) = &mut self.database {
+            *data = folder.to_owned();
+        }
     }
 
     /// Starts the collector on the world's data and port, and waits until it is ready.
