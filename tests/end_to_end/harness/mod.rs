@@ -7,11 +7,13 @@
 //! [`steps`] what every outage goes through, and [`ending`] with [`ledger`] how everything stops and what is on the disks then. Nothing waits by sleeping: [`eventually`] waits for a condition.
 
 pub mod api;
+pub mod audit;
 pub mod config;
 pub mod database;
 pub mod ending;
 pub mod entrance;
 pub mod ledger;
+pub mod next;
 pub mod port;
 pub mod process;
 pub mod seat;

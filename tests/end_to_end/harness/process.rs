@@ -65,6 +65,11 @@ impl Process {
         self.child.stdin.as_mut().ok_or_else(|| anyhow!("{} has no stdin", self.name))
     }
 
+    /// Its process id; none when it has ended.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Fails when it has ended.
     pub fn check_running(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait()? {

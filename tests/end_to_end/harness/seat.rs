@@ -14,6 +14,8 @@ pub struct Seat {
     pub api: Api,
     /// The program that is started; another version of it where upgrades are tested.
     pub program: PathBuf,
+    /// What `tests/next` shall be, where it is the program.
+    pub version: Option<&'static str>,
     pub data: PathBuf,
     /// The way to the database, where there is one to cut.
     pub link: Option<TcpLink>,
@@ -33,7 +35,7 @@ impl Seat {
         let port = Port::reserve()?;
         let api = Api::new(port.address)?;
         let program = PathBuf::from(env!("CARGO_BIN_EXE_sextant"));
-        Ok(Seat { name, port, api, program, data, link, url, process: None })
+        Ok(Seat { name, port, api, program, version: None, data, link, url, process: None })
     }
 
     /// The command of a collector here.
@@ -43,6 +45,9 @@ impl Seat {
         command.arg("--data").arg(&self.data).arg("--listen").arg(self.port.address.to_string());
         if let Some(url) = &self.url {
             command.env("SEXTANT_DATABASE_URL", url);
+        }
+        if let Some(version) = self.version {
+            command.env("SEXTANT_NEXT", version);
         }
         command
     }

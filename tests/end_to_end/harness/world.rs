@@ -155,11 +155,17 @@ impl World {
         for seat in 0..self.seats.len() {
             self.start_seat(seat).await?;
         }
+        self.start_probes().await?;
+        self.settle().await;
+        Ok(())
+    }
+
+    /// Starts the probe of each region.
+    pub async fn start_probes(&mut self) -> anyhow::Result<()> {
         let regions: Vec<RegionId> = self.probe_ports.keys().cloned().collect();
         for region in &regions {
             self.start_probe(region).await?;
         }
-        self.settle().await;
         Ok(())
     }
 
