@@ -6,16 +6,32 @@
 mod db;
 mod decision;
 mod delivery;
+mod error;
+mod evidence;
+mod health;
+mod integrity;
 mod lease;
 mod log;
 mod mesh;
+mod migrate;
+mod notify;
+mod payload;
+mod postgres;
 mod revision;
+mod seen;
+mod sqlite;
 mod timeline;
+mod trouble;
+mod writing;
 
 #[cfg(test)]
 mod conformance;
 
-pub use db::{Error, Store};
-pub use decision::{NewPlan, Saved};
+pub use db::{Options, Place, Store};
+pub use decision::{Commit, NewPlan, Saved};
 pub use delivery::{Due, Outcome};
-pub use log::{Entry, Logged};
+pub use error::{Error, Reaction};
+pub use health::{Degraded, Health};
+pub use lease::{EXPIRES, Lease};
+pub use log::{Appended, Entry, Logged};
+pub use migrate::{ExtraMigration, newest as newest_schema};

@@ -1,9 +1,15 @@
 //! Every function of the store, on SQLite and on PostgreSQL alike: one test body, two engines.
 
+mod faults;
+mod hands;
+mod lease;
 mod stories;
 
-use super::Store;
-use std::path::Path;
+use super::{Options, Place, Store};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 use test_postgres::Cluster;
 
 /// An empty store of one kind, and what keeps it alive.
@@ -12,17 +18,58 @@ enum Engine {
     Postgres(Cluster),
 }
 
+/// Waits for a condition for a minute.
+async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !condition().await {
+        assert!(Instant::now() < end, "not within 60 s: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 impl Engine {
     fn both() -> [Engine; 2] {
-        [Engine::Sqlite(tempfile::tempdir().expect("a temporary folder")), Engine::Postgres(Cluster::start())]
+        [Engine::sqlite(), Engine::postgres()]
+    }
+
+    fn sqlite() -> Engine {
+        Engine::Sqlite(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn postgres() -> Engine {
+        Engine::Postgres(Cluster::start())
+    }
+
+    fn options(&self) -> Options {
+        Options::new(match self {
+            Engine::Sqlite(_) => Place::Sqlite(self.file()),
+            Engine::Postgres(cluster) => Place::Postgres(cluster.url()),
+        })
     }
 
     async fn open(&self) -> Store {
-        let opened = match self {
-            Engine::Sqlite(folder) => Store::sqlite(&folder.path().join("sextant.db")).await,
-            Engine::Postgres(cluster) => Store::postgres(&cluster.url()).await,
-        };
-        opened.expect("the store opens and migrates")
+        Store::open(self.options()).await.expect("the store opens and migrates")
+    }
+
+    fn file(&self) -> PathBuf {
+        match self {
+            Engine::Sqlite(folder) => folder.path().join("sextant.db"),
+            Engine::Postgres(_) => panic!("PostgreSQL has no file"),
+        }
+    }
+
+    fn cluster(&self) -> &Cluster {
+        match self {
+            Engine::Sqlite(_) => panic!("SQLite has no server"),
+            Engine::Postgres(cluster) => cluster,
+        }
+    }
+
+    fn cluster_mut(&mut self) -> &mut Cluster {
+        match self {
+            Engine::Sqlite(_) => panic!("SQLite has no server"),
+            Engine::Postgres(cluster) => cluster,
+        }
     }
 }
 
