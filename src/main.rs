@@ -6,8 +6,10 @@ mod check;
 mod collector;
 mod demo;
 mod exit;
+mod place;
 mod probe;
 mod secret;
+mod simulate;
 mod version;
 
 use ::probe::cli::LogStyle;
@@ -39,6 +41,8 @@ enum Command {
     Probe(probe::Args),
     /// Validate a configuration document, or run one of its checks at once.
     Check(check::Args),
+    /// Make the decisions of a time range again, from the log, and compare them with those of then.
+    Simulate(simulate::Args),
     /// Make a secret: a probe's token or a webhook key.
     Secret(secret::Args),
 }
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
                 Command::Collector(args) => collector::run(args, format).await,
                 Command::Probe(args) => probe::run(args, format).await,
                 Command::Check(args) => check::run(&args).await,
+                Command::Simulate(args) => simulate::run(args).await,
                 Command::Secret(args) => secret::run(&args),
             }
         }),
