@@ -36,6 +36,7 @@ pub async fn run(args: Args, format: LogFormat) -> anyhow::Result<()> {
         listen: args.listen,
         database: args.database,
         lab: None,
+        extra_migrations: Vec::new(),
     };
     let collector =
         Collector::build(settings, SystemClock::shared(), Random::from_os()).await.map_err(coded)?;

@@ -12,7 +12,7 @@ use crate::{
     mesh,
     metrics::Metrics,
     retention, store,
-    store::Store,
+    store::{Place, Store},
     tail::Tail,
 };
 use axum::Router;
@@ -54,6 +54,8 @@ pub struct Settings {
     pub database: Option<String>,
     /// The demo's world, shown as a panel on the first page.
     pub lab: Option<Arc<dyn web::Lab>>,
+    /// Migrations after this version's, as a next version would have; none but in tests of upgrades.
+    pub extra_migrations: Vec<store::ExtraMigration>,
 }
 
 /// Why a collector cannot start.
@@ -144,10 +146,12 @@ impl Collector {
                 "everybody who reaches this address can read the dashboard: nothing asks for a password yet"
             );
         }
-        let store = match &settings.database {
-            Some(url) => Store::postgres(url).await?,
-            None => Store::sqlite(&settings.data.join("sextant.db")).await?,
+        let place = match settings.database {
+            Some(url) => Place::Postgres(url),
+            None => Place::Sqlite(settings.data.join("sextant.db")),
         };
+        let extra_migrations = settings.extra_migrations;
+        let store = Store::open(store::Options { extra_migrations, ..store::Options::new(place) }).await?;
 
         let now = clock.now();
         let (revision, _) = store.revise(&document, now).await?;

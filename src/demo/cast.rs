@@ -61,6 +61,7 @@ impl Cast {
             listen: stage.listen,
             database: None,
             lab: Some(Arc::new(Panel::new(Arc::clone(&world), folder.config()))),
+            extra_migrations: Vec::new(),
         };
         let collector = Collector::build(settings, SystemClock::shared(), random.clone()).await?;
         let (dashboard, board) = (collector.address(), collector.board());

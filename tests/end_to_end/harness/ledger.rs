@@ -37,11 +37,11 @@ impl Ledger {
             let Some(last) = logged.last() else { break };
             position = last.position;
             for entry in logged {
-                if let Event::Report { report, lost, .. } = entry.event
+                if let Event::Report { report, lost, .. } = &*entry.event
                     && !theirs.contains(&report.probe)
                 {
-                    ledger.lost = ledger.lost.max(lost);
-                    ledger.reports.entry(report.probe.clone()).or_default().push(report);
+                    ledger.lost = ledger.lost.max(*lost);
+                    ledger.reports.entry(report.probe.clone()).or_default().push(report.clone());
                 }
             }
         }

@@ -4,7 +4,7 @@
 use clap::{Parser, ValueEnum};
 use collector::{
     Collector, Settings,
-    store::{ExtraMigration, newest},
+    store::{ExtraMigration, newest_schema},
 };
 use runtime::{
     clock::SystemClock,
@@ -80,7 +80,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 fn migrations(version: Version) -> Vec<ExtraMigration> {
-    let today = newest();
+    let today = newest_schema();
     let migration = |version: i64, least: i64, description: &str, sql: &str| ExtraMigration {
         version,
         description: description.to_owned(),

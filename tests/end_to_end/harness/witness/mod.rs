@@ -157,9 +157,9 @@ impl Witness {
             let Some(last) = logged.last() else { break };
             position = last.position;
             for entry in logged {
-                let Event::Report { report, .. } = entry.event else { continue };
+                let Event::Report { report, .. } = &*entry.event else { continue };
                 if let Some(index) = index_of.get(&report.probe) {
-                    self.shared.account(*index).tick_off(&report)?;
+                    self.shared.account(*index).tick_off(report)?;
                     samples += report.samples.len() as u64;
                 }
             }
