@@ -5,7 +5,10 @@ use crate::harness::{LONG, Setup, World, audit, database::Engine, eventually, wi
 use anyhow::{Context, ensure};
 use lab::link::Fault;
 use std::time::{Duration, Instant};
-use wire::{RegionId, view::PlanView};
+use wire::{
+    RegionId,
+    view::{PlanView, TimelineKind},
+};
 
 /// Within which another collector decides when the decider was killed.
 const KILLED: Duration = Duration::from_secs(5);
@@ -59,14 +62,16 @@ impl Pair {
             .query("SELECT term, holder FROM lease JOIN decision_state USING (term)");
         let (term, holder) = row.split_once('|').context("nobody decides")?;
         let pids = self.pids();
-        let is_holder = |pid: &u32| holder.split([' ', ',']).any(|word| word == pid.to_string());
-        let seat =
-            pids.iter().position(is_holder).with_context(|| format!("who is {holder:?} of {pids:?}?"))?;
-        Ok(Decider { seat, pid: pids[seat], term: term.parse()? })
+        let holds = |pid: u32| holder.split([' ', ',']).any(|word| word == pid.to_string());
+        let found = |(seat, pid): (usize, &Option<u32>)| pid.filter(|pid| holds(*pid)).map(|pid| (seat, pid));
+        let holder_of = pids.iter().enumerate().find_map(found);
+        let (seat, pid) = holder_of.with_context(|| format!("who is {holder:?} of {pids:?}?"))?;
+        Ok(Decider { seat, pid, term: term.parse()? })
     }
 
-    fn pids(&mut self) -> Vec<u32> {
-        (0..2).filter_map(|seat| self.world.seat(seat).process().id()).collect()
+    /// The process in each seat, if one runs there.
+    fn pids(&mut self) -> [Option<u32>; 2] {
+        [0, 1].map(|seat| self.world.seat(seat).process().id())
     }
 
     /// Does it to the decider, and waits until the other decides. Returns the old and the new one and how long it took.
@@ -125,6 +130,13 @@ async fn take_over(fate: Fate, limit: Duration) -> anyhow::Result<()> {
     let mut pair = Pair::begin().await?;
     let both = pair.pids();
     pair.world.shop(&sick()).kill().await?;
+    // The old one has seen that something is wrong, and has written that down.
+    eventually("a suspicion is told", LONG, async || {
+        let story = pair.world.story().await?;
+        ensure!(story.of(TimelineKind::Suspicion).count() > 0, "{story:?}");
+        Ok(())
+    })
+    .await;
     let (old, new, took) = pair.strike(fate).await?;
     println!("{fate:?}: the other decides after {took:.2?} (term {} after {})", new.term, old.term);
     ensure!(took <= limit, "it took {took:?}; {limit:?} are promised");
@@ -151,7 +163,7 @@ async fn take_over(fate: Fate, limit: Duration) -> anyhow::Result<()> {
     let foreign: Vec<_> = written.iter().filter(|row| row.pid != new.pid).collect();
     ensure!(foreign.is_empty() && !written.is_empty(), "written by {foreign:?}, and {new:?} decides");
     let all = audit::since(cluster, 0)?;
-    let strangers: Vec<_> = all.iter().filter(|row| !both.contains(&row.pid)).collect();
+    let strangers: Vec<_> = all.iter().filter(|row| !both.contains(&Some(row.pid))).collect();
     ensure!(strangers.is_empty(), "{strangers:?} were written by none of {both:?}");
 
     pair.world.check_webhooks()?;
