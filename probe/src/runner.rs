@@ -226,7 +226,7 @@ fn sample(due: &Due, started: Micros, flags: Vec<Flag>, measured: Measured) -> S
 
 /// What the probe says of itself in a sample.
 fn own_evidence(summary: String) -> Evidence {
-    Evidence { summary, step: None, excerpt: None }
+    Evidence { summary, step: None, excerpt: None, withheld: None }
 }
 
 /// The sample of a slot that was not run: it never started, so `started` is the slot itself.

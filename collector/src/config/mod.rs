@@ -36,6 +36,7 @@ mod nearest;
 mod node;
 mod problem;
 mod read;
+mod residency;
 mod validate;
 mod warnings;
 
@@ -46,4 +47,5 @@ pub use assign::assignment;
 pub use load::{LoadError, load, parse, parse_in};
 pub use model::*;
 pub use problem::{Problem, Problems};
+pub use residency::{ResidencyRule, residency, residency_of_stranger};
 pub use warnings::warnings;
