@@ -39,7 +39,7 @@ enum Command {
     Probe(probe::Args),
     /// Validate a configuration document, or run one of its checks at once.
     Check(check::Args),
-    /// Make a secret: a probe's token or a webhook key.
+    /// Make a secret: a probe's token, a webhook key, a key of the mesh or of evidence.
     Secret(secret::Args),
 }
 

@@ -36,6 +36,8 @@ pub async fn reports(
     check(&caller, &batch)?;
     // Windows with probes that are configured no more may still come from a spool; nobody could make anything of them.
     for report in &mut batch.reports {
+        // Before anything is stored or folded: from here on nobody sees what a region's policy withholds.
+        app.residency.apply(report);
         report.mesh.retain(|window| {
             let peer = app.config.probes.get(&window.to);
             window.to != window.from
