@@ -36,6 +36,7 @@ enum Command {
     /// Run the centre: takes reports, decides, steers, shows.
     Collector(collector::Args),
     /// Run a probe, a vantage in one region: it measures and reports, and goes on while the collector is away.
+    #[command(arg_required_else_help = false)]
     Probe(probe::Args),
     /// Validate a configuration document, or run one of its checks at once.
     Check(check::Args),

@@ -50,6 +50,7 @@ fn settings(data: &Path, collectors: &[&str]) -> Settings {
         control: vec![],
         runs_most: None,
         secrets: None,
+        evidence: Default::default(),
     }
 }
 
