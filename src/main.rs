@@ -5,6 +5,7 @@
 mod check;
 mod collector;
 mod demo;
+mod evidence;
 mod exit;
 mod probe;
 mod secret;
@@ -40,6 +41,8 @@ enum Command {
     Probe(probe::Args),
     /// Validate a configuration document, or run one of its checks at once.
     Check(check::Args),
+    /// Open evidence that a collector has encrypted.
+    Evidence(evidence::Args),
     /// Make a secret: a probe's token, a webhook key, a key of the mesh or of evidence.
     Secret(secret::Args),
 }
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
                 Command::Collector(args) => collector::run(args, format).await,
                 Command::Probe(args) => probe::run(args, format).await,
                 Command::Check(args) => check::run(&args).await,
+                Command::Evidence(args) => evidence::run(&args),
                 Command::Secret(args) => secret::run(&args),
             }
         }),
