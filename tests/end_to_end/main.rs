@@ -11,4 +11,5 @@ mod harness;
 mod journeys;
 mod mesh;
 mod outage;
+mod residency;
 mod telemetry;
