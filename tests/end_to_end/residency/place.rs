@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use collector::{decide::Event, store::Store};
+use futures_util::SinkExt;
 use std::{
     collections::BTreeMap,
     fs,
@@ -19,6 +20,13 @@ use std::{
 };
 use tempfile::TempDir;
 use tokio::process::Command;
+use tokio_tungstenite::{
+    accept_async,
+    tungstenite::{
+        Message,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
+};
 use wire::{
     residency::Withheld,
     view::{Page, SeriesView},
@@ -28,6 +36,9 @@ use wire::{
 pub const WITHHELD: &str = "zq-withheld-4711";
 /// What the server of region `b`, whose evidence travels, says.
 pub const FREE: &str = "zq-free-0815";
+
+/// Two checks of two regions and one of one, each from two probes.
+const SERIES: usize = 10;
 
 type Exports = Arc<Mutex<Vec<Vec<u8>>>>;
 
@@ -59,6 +70,23 @@ async fn export(State(exports): State<Exports>, body: Bytes) {
     exports.lock().expect("no panic").push(body.to_vec());
 }
 
+/// A WebSocket that says the word in a message and when it closes; the port.
+async fn talk() -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut socket = accept_async(stream).await?;
+                socket.send(Message::text(WITHHELD)).await?;
+                let close = CloseFrame { code: CloseCode::Normal, reason: WITHHELD.into() };
+                socket.close(Some(close)).await
+            });
+        }
+    });
+    port
+}
+
 async fn serve(router: Router) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
@@ -66,20 +94,23 @@ async fn serve(router: Router) -> SocketAddr {
     address
 }
 
-fn document(policy: &str, a: SocketAddr, b: SocketAddr) -> String {
+fn document(policy: &str, a: SocketAddr, b: SocketAddr, port: u16) -> String {
     format!(
         "version: 1
 regions: {{ a: {{ {policy} }}, b: {{}} }}
 probes:
   north: {{ region: a, token: {{ file: north.token }} }}
   south: {{ region: b, token: {{ file: south.token }} }}
-services: {{ s: {{ region_header: x-region, regions: {{ a: 'http://{a}', b: 'http://{b}' }} }} }}
+services:
+  s: {{ region_header: x-region, regions: {{ a: 'http://{a}', b: 'http://{b}' }} }}
+  w: {{ regions: {{ a: 'http://127.0.0.1:{port}' }} }}
 checks:
   hop:
     service: s
     interval: 1s
     redirects: 2
     http: {{ path: /hop, expect: {{ json: {{ $.state: well }} }} }}
+  talk: {{ service: w, interval: 1s, websocket: {{ expect: well }} }}
   tour:
     service: s
     interval: 1s
@@ -102,14 +133,14 @@ impl Place {
         let otlp = serve(Router::new().fallback(export).with_state(Arc::clone(&exports))).await;
         let key = sextant().args(["secret", "evidence"]).output().await.expect("it runs");
         fs::write(path.join("a.key"), key.stdout).expect("written");
-        fs::write(path.join("sextant.yaml"), document(policy, a, b)).expect("written");
+        fs::write(path.join("sextant.yaml"), document(policy, a, b, talk().await)).expect("written");
         let ports: Vec<Port> = (0..3).map(|_| Port::reserve().expect("a free port")).collect();
         let listen = |n: usize| ports[n].address.to_string();
         let start = |name: &str, arguments: &[&str]| {
             let mut command = sextant();
             command.args(arguments).current_dir(path);
-            // All that our own code has to say, and all spans.
-            command.env("SEXTANT_LOG", "info,sextant=trace,probe=trace,collector=trace,runtime=trace");
+            // All that anybody in there has to say, and all spans.
+            command.env("SEXTANT_LOG", "trace");
             command.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{otlp}"));
             command.env("OTEL_METRIC_EXPORT_INTERVAL", "500").env("OTEL_BSP_SCHEDULE_DELAY", "200");
             Process::start(name, path, command).expect("it starts")
@@ -156,9 +187,10 @@ impl Place {
         eventually("every series has failed, and spans are exported", LONG, async || {
             collector.check_running()?;
             probes.values_mut().try_for_each(Process::check_running)?;
-            let series = api.get::<Page<SeriesView>>("/api/v1/services/s/series").await?.items;
+            let mut series = api.get::<Page<SeriesView>>("/api/v1/services/s/series").await?.items;
+            series.extend(api.get::<Page<SeriesView>>("/api/v1/services/w/series").await?.items);
             let failing = series.iter().filter(|series| series.outcome.is_fail() && series.failures > 1);
-            ensure!(failing.count() == 8, "{series:?}");
+            ensure!(failing.count() == SERIES, "{series:?}");
             let exports = exports.lock().expect("no panic");
             ensure!(exports.iter().any(|body| has(body, FREE)), "no span says the free word");
             Ok(series)
@@ -191,8 +223,16 @@ impl Place {
 
     async fn search_answers(&self, series: &[SeriesView]) {
         let mut found = 0;
-        let paths =
-            ["overview", "regions", "probes", "services", "services/s", "services/s/series", "timeline"];
+        let paths = [
+            "overview",
+            "regions",
+            "probes",
+            "services",
+            "services/s",
+            "services/s/series",
+            "services/w/series",
+            "timeline",
+        ];
         let paths = paths.map(|path| format!("/api/v1/{path}"));
         let regions = ["a", "b"].map(|region| format!("/api/v1/services/s/regions/{region}"));
         for path in paths.iter().chain(&regions).map(String::as_str).chain(["/", "/metrics", "/readyz"]) {
@@ -200,7 +240,7 @@ impl Place {
             assert!(!text.contains(WITHHELD), "{path} says {text}");
             found += usize::from(text.contains(FREE));
         }
-        assert!(found > 0 && series.len() == 8, "the search does not find what is there");
+        assert!(found > 0 && series.len() == SERIES, "the search does not find what is there");
         for api in &self.probe_apis {
             for path in ["/metrics", "/readyz"] {
                 let text = api.text(path).await.expect("an answer");
