@@ -6,6 +6,7 @@ mod backup;
 mod check;
 mod collector;
 mod demo;
+mod evidence;
 mod exit;
 mod place;
 mod probe;
@@ -40,6 +41,7 @@ enum Command {
     /// Run the centre: takes reports, decides, steers, shows.
     Collector(collector::Args),
     /// Run a probe, a vantage in one region: it measures and reports, and goes on while the collector is away.
+    #[command(arg_required_else_help = false)]
     Probe(probe::Args),
     /// Validate a configuration document, or run one of its checks at once.
     Check(check::Args),
@@ -49,7 +51,9 @@ enum Command {
     Restore(restore::Args),
     /// Make the decisions of a time range again, from the log, and compare them with those of then.
     Simulate(simulate::Args),
-    /// Make a secret: a probe's token, a webhook key, a key of backups.
+    /// Open evidence that a collector has encrypted.
+    Evidence(evidence::Args),
+    /// Make a secret: a probe's token, a webhook key, a key of the mesh, of backups or of evidence.
     Secret(secret::Args),
 }
 
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
                 Command::Backup(args) => backup::run(args).await,
                 Command::Restore(args) => restore::run(args).await,
                 Command::Simulate(args) => simulate::run(args).await,
+                Command::Evidence(args) => evidence::run(&args),
                 Command::Secret(args) => secret::run(&args),
             }
         }),

@@ -1,7 +1,7 @@
 //! `sextant secret`: random tokens and keys in the right shape.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use collector::secret::TokenHash;
+use collector::{residency::EvidenceKey, secret::TokenHash};
 use runtime::random::Random;
 
 /// Makes a secret and prints it.
@@ -21,6 +21,8 @@ enum Kind {
     Mesh,
     /// A key for `sextant backup --key-file`, to stdout.
     Backup,
+    /// A key that a region's evidence is encrypted with, to stdout.
+    Evidence,
 }
 
 /// Prints it.
@@ -35,6 +37,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Kind::Webhook => println!("{}", webhook(&random)),
         Kind::Mesh => println!("{}", mesh(&random)),
         Kind::Backup => println!("{}", collector::backup::Key::text(random.bytes())),
+        Kind::Evidence => println!("{}", EvidenceKey::text(random.bytes::<32>())),
     }
     Ok(())
 }

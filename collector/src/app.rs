@@ -13,6 +13,7 @@ use crate::{
     mandate::Mandate,
     mesh,
     metrics::Metrics,
+    residency::Residency,
     retention, store,
     store::{ExtraMigration, Options, Place, Store},
     tail::Tail,
@@ -100,6 +101,8 @@ pub struct App {
     pub caught_up: watch::Receiver<bool>,
     pub hub: Hub,
     pub mesh: Arc<mesh::Plans>,
+    /// Seals evidence on its way in, and opens it for people.
+    pub residency: Arc<Residency>,
     pub board: Board,
     pub clock: SharedClock,
     pub metrics: Metrics,
@@ -137,7 +140,7 @@ impl Collector {
         }
         let config = Arc::new(config);
         let client = Receivers::client()?;
-        let (tokens, receivers, mesh) = secrets(&config, client)?;
+        let Secrets { tokens, receivers, mesh, residency } = secrets(&config, client, &random)?;
         let lock = lock_folder(&settings.data)?;
         let listener = TcpListener::bind(settings.listen)
             .await
@@ -232,6 +235,7 @@ impl Collector {
             caught_up,
             hub,
             mesh: Arc::new(mesh),
+            residency: Arc::new(residency),
             board,
             clock,
             metrics,
@@ -298,8 +302,16 @@ fn routes(app: App, lab: Option<Arc<dyn web::Lab>>) -> Router {
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(api::panicked))
 }
 
+/// What is made of the secrets that the configuration names.
+struct Secrets {
+    tokens: Tokens,
+    receivers: Receivers,
+    mesh: mesh::Plans,
+    residency: Residency,
+}
+
 /// Reads all secrets, and tells of all that are missing at once.
-fn secrets(config: &Config, client: reqwest::Client) -> Result<(Tokens, Receivers, mesh::Plans), BuildError> {
+fn secrets(config: &Arc<Config>, client: reqwest::Client, random: &Random) -> Result<Secrets, BuildError> {
     let mut problems = Vec::new();
     let tokens = Tokens::read(config).map_err(|found| {
         problems.extend(found.into_iter().map(|(id, problem)| format!("  probe {id}: {problem}")));
@@ -308,8 +320,13 @@ fn secrets(config: &Config, client: reqwest::Client) -> Result<(Tokens, Receiver
         problems.extend(found.into_iter().map(|(id, problem)| format!("  receiver {id}: {problem}")));
     });
     let mesh = mesh::Plans::read(config).map_err(|problem| problems.push(format!("  mesh: {problem}")));
-    match (tokens, receivers, mesh) {
-        (Ok(tokens), Ok(receivers), Ok(mesh)) => Ok((tokens, receivers, mesh)),
+    let residency = Residency::read(config, random.clone()).map_err(|found| {
+        problems.extend(found.into_iter().map(|(id, problem)| format!("  region {id}: {problem}")));
+    });
+    match (tokens, receivers, mesh, residency) {
+        (Ok(tokens), Ok(receivers), Ok(mesh), Ok(residency)) => {
+            Ok(Secrets { tokens, receivers, mesh, residency })
+        }
         _ => Err(BuildError::Secrets(problems)),
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Read downwards, as a sample travels:
 //!
-//! 1. [`ingest`] takes reports from probes and answers after the commit;
+//! 1. [`ingest`] takes reports from probes, lets [`residency`] seal what must not be stored in clear, and answers after
+//!    the commit;
 //! 2. [`store`] keeps the log, which is the truth;
 //! 3. [`fold`] applies the log to the pure core in [`decide`] and commits what follows in one transaction;
 //! 4. [`history`] seals what was measured into segments and roll-ups;
@@ -28,6 +29,7 @@ pub mod mandate;
 pub mod mesh;
 pub mod metrics;
 pub mod replay;
+pub mod residency;
 pub mod retention;
 pub mod secret;
 pub mod store;

@@ -25,6 +25,11 @@ pub enum Error {
          secret mesh` makes one"
     )]
     NotAMeshKey(String),
+    #[error(
+        "{0} does not hold a key of evidence: it must be `evidence_` and the base64 of 32 random bytes; `sextant secret \
+         evidence` makes one"
+    )]
+    NotAnEvidenceKey(String),
 }
 
 fn read_file(path: &PathBuf) -> Result<String, Error> {
@@ -38,7 +43,7 @@ fn read_env(name: &str) -> Result<String, Error> {
 }
 
 /// A secret, and where it is.
-fn read_source(source: &SecretSource) -> Result<(String, String), Error> {
+pub(crate) fn read_source(source: &SecretSource) -> Result<(String, String), Error> {
     Ok(match source {
         SecretSource::File(path) => (read_file(path)?, path.display().to_string()),
         SecretSource::Env(name) => (read_env(name)?, name.clone()),

@@ -193,7 +193,11 @@ fn check_of(id: &str, url: &str) -> AssignedCheck {
         interval_us: 60_000_000,
         timeout_us: 4_000_000,
         budget_us: None,
-        endpoints: vec![Endpoint { target: "a".parse().expect("an id"), url: url.into() }],
+        endpoints: vec![Endpoint {
+            target: "a".parse().expect("an id"),
+            url: url.into(),
+            evidence: Default::default(),
+        }],
         regions: BTreeMap::new(),
         region_header: None,
         places: Default::default(),

@@ -113,6 +113,7 @@ fn check_of(address: SocketAddr) -> AssignedCheck {
         endpoints: vec![Endpoint {
             target: "here".parse().expect("an id"),
             url: format!("http://{address}"),
+            evidence: Default::default(),
         }],
         regions: BTreeMap::new(),
         region_header: None,

@@ -8,6 +8,7 @@ use crate::{
     metrics::Metrics,
     net::{Net, NetError},
     pacer::Pacer,
+    residency::{self, Keeper},
     runner::{Runner, Shared},
     secrets::{Secrets, SecretsError},
     selfcheck::{self, Condition, Control},
@@ -175,7 +176,7 @@ impl App {
         let stream = Stream {
             link: link.clone(),
             region: settings.region.clone(),
-            data: settings.data,
+            data: settings.data.clone(),
             clock: clock.clone(),
             random: random.clone(),
             metrics: metrics.clone(),
@@ -191,6 +192,12 @@ impl App {
             assigned: assigned.clone(),
             trouble: mesh_trouble,
         };
+        let keeper = Keeper::new(
+            settings.data.join(residency::FOLDER),
+            settings.evidence,
+            clock.clone(),
+            random.clone(),
+        );
         let uplink = Uplink::new(link.clone(), spool.clone(), clock.clone(), random, metrics.clone());
 
         let listener = match listener {
@@ -207,7 +214,7 @@ impl App {
         let (at, own) = (settings.region, condition.clone());
         tasks.spawn(Stage::Intake, "self check", |stop| selfcheck::run(controls, at, clock, own, stop));
         tasks.spawn(Stage::Work, "mesh", |stop| participant.run(stop));
-        tasks.spawn(Stage::Work, "collect", |stop| collect::run(taken, spool, stop));
+        tasks.spawn(Stage::Work, "collect", |stop| collect::run(taken, spool, keeper, stop));
         tasks.spawn(Stage::Output, "uplink", |stop| uplink.run(stop));
         if let Some(listener) = listener {
             tasks.spawn(Stage::Output, "health", |stop| {

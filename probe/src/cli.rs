@@ -1,8 +1,8 @@
 //! The command line of a probe: one set of options for `sextant probe` and for the slim binary `sextant-probe`.
 
 use crate::{
-    App, BuildError, RunError, Settings, Token, net::Override, selfcheck::Control,
-    settings::DEFAULT_SPOOL_BYTES,
+    App, BuildError, RunError, Settings, Token, evidence, net::Override, residency::Limits,
+    selfcheck::Control, settings::DEFAULT_SPOOL_BYTES,
 };
 use runtime::{
     clock::SystemClock,
@@ -10,7 +10,7 @@ use runtime::{
     signal,
     telemetry::{self, LogFormat},
 };
-use std::{fs, io, net::SocketAddr, num::NonZeroUsize, path::PathBuf};
+use std::{fs, io, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use tokio::runtime::{Builder, Runtime};
 use wire::RegionId;
 
@@ -52,6 +52,13 @@ pub struct Args {
     /// The file that says where the secrets are that checks use by name; the collector never sees it.
     #[arg(long, env = "SEXTANT_SECRETS", value_name = "FILE")]
     secrets: Option<PathBuf>,
+    /// The most disk that evidence may take which must stay on this probe, bytes; the oldest goes first.
+    #[arg(long, env = "SEXTANT_EVIDENCE_BYTES", default_value_t = Limits::default().bytes, value_name = "BYTES")]
+    evidence_bytes: u64,
+    /// How long such evidence is kept, days, 1 to 3650.
+    #[arg(long, env = "SEXTANT_EVIDENCE_DAYS", default_value_t = 30, value_name = "DAYS")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=3650))]
+    evidence_days: u16,
 }
 
 impl Args {
@@ -99,6 +106,8 @@ pub enum Error {
     Build(#[from] BuildError),
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Evidence(#[from] evidence::Error),
 }
 
 impl Error {
@@ -128,6 +137,10 @@ pub async fn run(args: Args, format: LogFormat) -> Result<(), Error> {
         runs_most: args.runs_most,
         spool_bytes: args.spool_bytes,
         secrets: args.secrets,
+        evidence: Limits {
+            bytes: args.evidence_bytes,
+            age: Duration::from_secs(u64::from(args.evidence_days) * 24 * 3600),
+        },
     };
     let app = App::build(settings, SystemClock::shared(), Random::from_os())?;
     let ended = app.run(signal::stop_requested()).await;

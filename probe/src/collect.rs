@@ -1,6 +1,6 @@
 //! Gathers samples into reports: few writes to the disk when all is well, and no delay when a decision waits.
 
-use crate::{runner::Taken, spool::SharedSpool};
+use crate::{residency::Keeper, runner::Taken, spool::SharedSpool};
 use std::{collections::VecDeque, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -19,11 +19,20 @@ const ENOUGH: usize = MAX_SAMPLES;
 /// The most that is written and synced at once. Several reports, so that a slow disk costs delay and not samples.
 const WRITE_MOST: usize = 10 * MAX_SAMPLES;
 
-/// Takes samples until `stop`, then takes what is left, and spools all of it.
-pub async fn run(mut samples: mpsc::Receiver<Taken>, spool: SharedSpool, stop: CancellationToken) {
+/// How often kept evidence is looked through for what has reached its age.
+const EXPIRE: Duration = Duration::from_secs(600);
+
+/// Takes samples until `stop`, then takes what is left, and spools all of it; what must not travel goes to the keeper.
+pub async fn run(
+    mut samples: mpsc::Receiver<Taken>,
+    spool: SharedSpool,
+    mut keeper: Keeper,
+    stop: CancellationToken,
+) {
     let mut held = VecDeque::new();
     let mut flush_at: Option<Instant> = None;
     let mut open = true;
+    let mut expire_at = Instant::now();
     while open {
         tokio::select! {
             () = stop.cancelled(), if !samples.is_closed() => samples.close(),
@@ -38,14 +47,18 @@ pub async fn run(mut samples: mpsc::Receiver<Taken>, spool: SharedSpool, stop: C
             },
             () = sleep_until(flush_at) => {
                 flush_at = None;
-                flush(&mut held, &spool).await;
+                flush(&mut held, &spool, &mut keeper).await;
+            }
+            () = tokio::time::sleep_until(expire_at) => {
+                keeper.expire().await;
+                expire_at = Instant::now() + EXPIRE;
             }
         }
         if held.len() == ENOUGH {
             flush_at = Some(Instant::now());
         }
     }
-    flush(&mut held, &spool).await;
+    flush(&mut held, &spool, &mut keeper).await;
     // The runs end before this task is told to.
     stop.cancelled().await;
 }
@@ -63,7 +76,8 @@ fn is_urgent(sample: &Sample) -> bool {
 }
 
 /// Spools everything held, in order.
-async fn flush(held: &mut VecDeque<Taken>, spool: &SharedSpool) {
+async fn flush(held: &mut VecDeque<Taken>, spool: &SharedSpool, keeper: &mut Keeper) {
+    keeper.keep(held.make_contiguous()).await;
     while let Some(first) = held.front() {
         let probe: ProbeId = first.probe.clone();
         let same = held.iter().take(WRITE_MOST).take_while(|taken| taken.probe == probe).count();
@@ -82,11 +96,17 @@ mod tests {
     };
 
     fn taken(sample: Sample) -> Taken {
-        Taken { probe: "north-1".parse().expect("an id"), sample }
+        Taken { probe: "north-1".parse().expect("an id"), sample, withheld: None }
     }
 
     fn failing(n: i64) -> Sample {
         Sample { outcome: Outcome::Fail(FailClass::Connect), ..testing::sample(n) }
+    }
+
+    fn keeper(folder: &std::path::Path) -> Keeper {
+        let clock = runtime::clock::SystemClock::shared();
+        let random = runtime::random::Random::seeded(1);
+        Keeper::new(folder.join("evidence"), Default::default(), clock, random)
     }
 
     struct Scene {
@@ -102,7 +122,7 @@ mod tests {
         let spool = SharedSpool::new(Spool::open(folder.path(), 1 << 20, Micros(1)).expect("opens"));
         let (samples, taken) = mpsc::channel(1000);
         let stop = CancellationToken::new();
-        let end = tokio::spawn(run(taken, spool.clone(), stop.clone()));
+        let end = tokio::spawn(run(taken, spool.clone(), keeper(folder.path()), stop.clone()));
         Scene { _folder: folder, spool, samples, stop, end }
     }
 

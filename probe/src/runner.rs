@@ -6,6 +6,7 @@ use crate::{
     check::{self, Measured, Run, Trace},
     metrics::{Metrics, outcome_word},
     net::{Net, Trouble},
+    residency,
     schedule::{Due, Series},
     selfcheck::Condition,
     spool::SharedSpool,
@@ -22,6 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, Span, error, field::Empty, info_span};
 use wire::{
     Micros, ProbeId,
+    residency::Content,
     sample::{Connection, Evidence, FailClass, Flag, Outcome, Phases, Sample},
 };
 
@@ -33,6 +35,8 @@ const STEP_US: u64 = 50_000;
 pub struct Taken {
     pub probe: ProbeId,
     pub sample: Sample,
+    /// What must not travel with it, and is to be kept here.
+    pub withheld: Option<Content>,
 }
 
 /// What runs need.
@@ -163,7 +167,9 @@ impl Shared {
         if measured.outcome == Outcome::Fail(FailClass::Dns) && measured.resolver == Trouble::Failed {
             flags.push(Flag::ResolverFailing);
         }
-        Taken { probe: series.probe.clone(), sample: sample(due, started, flags, measured) }
+        let mut sample = sample(due, started, flags, measured);
+        let withheld = residency::withhold(series, &mut sample);
+        Taken { probe: series.probe.clone(), sample, withheld }
     }
 
     async fn hand_on(&self, taken: Taken) {
@@ -226,7 +232,7 @@ fn sample(due: &Due, started: Micros, flags: Vec<Flag>, measured: Measured) -> S
 
 /// What the probe says of itself in a sample.
 fn own_evidence(summary: String) -> Evidence {
-    Evidence { summary, step: None, excerpt: None }
+    Evidence { summary, step: None, excerpt: None, withheld: None }
 }
 
 /// The sample of a slot that was not run: it never started, so `started` is the slot itself.
@@ -251,7 +257,7 @@ fn missed(due: Due) -> Taken {
         trail: Vec::new(),
     };
     let sample = sample(&due, due.scheduled, Vec::new(), nothing);
-    Taken { probe: due.series.probe.clone(), sample }
+    Taken { probe: due.series.probe.clone(), sample, withheld: None }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What the operator tells one probe process; everything else comes from the collector.
 
-use crate::{net::Override, selfcheck::Control};
+use crate::{net::Override, residency::Limits, selfcheck::Control};
 use std::{convert::Infallible, fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 use url::Url;
 use wire::RegionId;
@@ -31,6 +31,8 @@ pub struct Settings {
     pub runs_most: Option<usize>,
     /// The file that names the secrets checks may use, and where each is; none when absent.
     pub secrets: Option<PathBuf>,
+    /// How much evidence is kept here, where a region's policy does not let it travel.
+    pub evidence: Limits,
 }
 
 /// A bearer token. Neither `Debug` nor any log shows it.

@@ -18,7 +18,7 @@ pub fn check(id: &str, interval_us: u32, url: &str) -> AssignedCheck {
         interval_us,
         timeout_us: 500_000,
         budget_us: None,
-        endpoints: vec![Endpoint { target: target("a"), url: url.into() }],
+        endpoints: vec![Endpoint { target: target("a"), url: url.into(), evidence: Default::default() }],
         regions: BTreeMap::new(),
         region_header: None,
         places: Default::default(),

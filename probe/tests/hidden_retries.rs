@@ -124,7 +124,7 @@ async fn run(kind: CheckKind, url: &str, reuse: bool, net: &Net) -> Measured {
         places: Default::default(),
         reach: Reach { reuse, ..Reach::default() },
     };
-    let endpoint = Endpoint { target: Target::Public, url: url.into() };
+    let endpoint = Endpoint { target: Target::Public, url: url.into(), evidence: Default::default() };
     let trace = Trace { trace_id: [1; 16], span_id: [2; 8] };
     let run = Run { trace, started: SystemClock::shared().now(), explain: false };
     check::run(&check, &endpoint, net, &run).await

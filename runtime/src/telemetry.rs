@@ -102,7 +102,9 @@ pub fn init(role: &'static str, format: LogFormat) -> Result<Guard, Error> {
 
     let filter = EnvFilter::builder()
         .parse(env::var("SEXTANT_LOG").unwrap_or_else(|_| (*DEFAULT_FILTER.get_or_init(|| "info")).into()))
-        .map_err(Error::Filter)?;
+        .map_err(Error::Filter)?
+        // At its lowest levels it writes whole requests and messages: secrets, and what must not leave a region.
+        .add_directive("tungstenite=warn".parse().map_err(Error::Filter)?);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());

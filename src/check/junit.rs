@@ -208,6 +208,7 @@ mod tests {
             summary: "expected \"ok\" & got\nnothing\u{1}".into(),
             step: Some("buy <now>".into()),
             excerpt: Some("<html>]]>".into()),
+            withheld: None,
         };
         let results = [result("browse", Outcome::Ok, 1_500), result("buy <now>", failed, 2_000_000)];
         suite.case("eu-west-1", failed, 2_001_500, Some(&evidence), &results);
@@ -233,7 +234,8 @@ mod tests {
     #[test]
     fn what_cannot_be_measured_is_an_error() {
         let mut suite = Suite { check: "shop".into(), steps: Vec::new(), cases: Vec::new() };
-        let evidence = Evidence { summary: "no right to send".into(), step: None, excerpt: None };
+        let evidence =
+            Evidence { summary: "no right to send".into(), step: None, excerpt: None, withheld: None };
         suite.case("public", Outcome::Unsupported, 0, Some(&evidence), &[]);
         suite.case("eu-west-1", Outcome::Ok, 12, None, &[]);
         let xml = suite.xml();

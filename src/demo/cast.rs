@@ -161,6 +161,7 @@ async fn start_probe(
         control: Vec::new(),
         runs_most: None,
         secrets: None,
+        evidence: Default::default(),
     };
     Ok(App::build(settings, SystemClock::shared(), random.clone())?)
 }

@@ -15,5 +15,6 @@ mod journeys;
 mod kills;
 mod mesh;
 mod outage;
+mod residency;
 mod telemetry;
 mod upgrade;

@@ -1,9 +1,13 @@
 //! What a probe shall measure: the collector derives it from the configuration, the probe keeps it on disk.
 
-use crate::{CheckId, Micros, Network, ProbeId, RegionId, ServiceId, mesh::MeshPlan};
+use crate::{CheckId, Micros, Network, ProbeId, RegionId, ServiceId, mesh::MeshPlan, residency::Residency};
 pub use crate::{journey::*, request::*};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 
 /// Everything one probe shall do, as an absolute state: a newer revision replaces an older one as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +67,9 @@ pub struct Places {
     /// Addresses by which a region is recognised, where neither a header nor a cookie names it.
     #[serde(default)]
     pub region_addresses: BTreeMap<RegionId, Vec<Network>>,
+    /// The regions that an answer may name where evidence does not travel; any other name is withheld.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub listed: BTreeSet<RegionId>,
 }
 
 /// How a check gets from a name to a connection. The default is what a new user's first request does.
@@ -158,6 +165,9 @@ pub struct Endpoint {
     pub target: Target,
     /// Base URL: `http://`, `https://` or, for TCP checks, `tcp://`.
     pub url: String,
+    /// Where the content of its evidence may be kept.
+    #[serde(default, skip_serializing_if = "Residency::travels")]
+    pub evidence: Residency,
 }
 
 /// What a series points at: one region's endpoint, or the public entrance that users take.

@@ -7,7 +7,7 @@
 //! Read in the order of the data: [`assignment`] with [`request`] and [`journey`] (what a probe shall measure),
 //! [`sample`] (what it saw), [`report`] (how samples travel), [`plan`] (where users shall go), [`event`] (how
 //! receivers are told), [`view`] (what people and the REST API read) and [`problem`] (how a refusal looks).
-//! Beside them stands [`mesh`] (latency between probes).
+//! Beside them stand [`mesh`] (latency between probes) and [`residency`] (where evidence may be kept).
 
 pub mod assignment;
 pub mod event;
@@ -20,6 +20,7 @@ pub mod plan;
 pub mod problem;
 pub mod report;
 pub mod request;
+pub mod residency;
 pub mod sample;
 pub mod view;
 

@@ -1,6 +1,6 @@
 //! One run of a check, as the probe saw it.
 
-use crate::{CheckId, Micros, RegionId, assignment::Target};
+use crate::{CheckId, Micros, RegionId, assignment::Target, residency::Withheld};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -287,6 +287,9 @@ pub struct Evidence {
     pub step: Option<String>,
     /// The beginning of the body, at most 512 bytes.
     pub excerpt: Option<String>,
+    /// Where the rest is, when a region's policy does not let it travel; the summary is a fixed sentence then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<Withheld>,
 }
 
 /// One step of a journey's run.

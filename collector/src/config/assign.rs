@@ -1,7 +1,10 @@
 //! What a probe shall do, derived from the configuration.
 
-use super::{Check, Config, Service, nearest};
-use std::{collections::BTreeMap, time::Duration};
+use super::{Check, Config, Service, nearest, residency::residency};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use url::Url;
 use wire::{
     ProbeId, RegionId,
@@ -17,6 +20,8 @@ pub fn assignment(config: &Config, revision: i64, probe: &ProbeId) -> Option<Ass
         .filter(|(_, check)| check.from.contains(probe))
         .filter_map(|(id, check)| {
             let service = config.services.get(&check.service)?;
+            let endpoints = endpoints(config, &region, check, service);
+            let listed = listed(service, &endpoints);
             Some(AssignedCheck {
                 id: id.clone(),
                 service: check.service.clone(),
@@ -24,10 +29,10 @@ pub fn assignment(config: &Config, revision: i64, probe: &ProbeId) -> Option<Ass
                 interval_us: micros(check.interval),
                 timeout_us: micros(check.timeout),
                 budget_us: check.budget.map(micros),
-                endpoints: endpoints(check, service),
+                endpoints,
                 regions: elsewhere(check, service),
                 region_header: service.region_header.clone(),
-                places: places(config, &region, check, service),
+                places: Places { listed, ..places(config, &region, check, service) },
                 reach: Reach { tls: check.tls.clone(), ..check.reach.clone() },
             })
         })
@@ -45,7 +50,14 @@ fn places(config: &Config, vantage: &RegionId, check: &Check, service: &Service)
         nearest: if travels { nearest::to(&config.regions, vantage, service.endpoints.keys()) } else { None },
         region_cookie: service.region_cookie.clone(),
         region_addresses: service.region_addresses.clone(),
+        listed: BTreeSet::new(),
     }
+}
+
+/// The names that an answer may give, where the probe has to tell them from others.
+fn listed(service: &Service, endpoints: &[Endpoint]) -> BTreeSet<RegionId> {
+    let told = endpoints.iter().any(|endpoint| !endpoint.evidence.travels());
+    if told { service.endpoints.keys().cloned().collect() } else { BTreeSet::new() }
 }
 
 /// The addresses that steps of a journey may go to; other kinds stay where they are.
@@ -56,7 +68,7 @@ fn elsewhere(check: &Check, service: &Service) -> BTreeMap<RegionId, String> {
     service.endpoints.iter().map(|(id, at)| (id.clone(), at.url.clone())).collect()
 }
 
-fn endpoints(check: &Check, service: &Service) -> Vec<Endpoint> {
+fn endpoints(config: &Config, vantage: &RegionId, check: &Check, service: &Service) -> Vec<Endpoint> {
     let address = |target: &Target| match target {
         Target::Region(region) => service.endpoints.get(region).map(|endpoint| endpoint.url.clone()),
         Target::Public => service.public_url.clone(),
@@ -68,7 +80,8 @@ fn endpoints(check: &Check, service: &Service) -> Vec<Endpoint> {
             None => url,
         };
         let url = if matches!(check.kind, CheckKind::Tcp(_)) { tcp(&url)? } else { url };
-        Some(Endpoint { target: target.clone(), url })
+        let evidence = residency(config, vantage, check, target).residency;
+        Some(Endpoint { target: target.clone(), url, evidence })
     };
     check.to.iter().filter_map(endpoint).collect()
 }

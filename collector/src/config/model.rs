@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use wire::{
     CheckId, Network, ProbeId, ReceiverId, RegionId, ServiceId,
     assignment::{CheckKind, Reach, Target, TlsOptions},
+    residency::Residency,
     view::Automation,
 };
 
@@ -30,6 +31,26 @@ pub struct Region {
     pub name: String,
     /// Degrees: −90 to 90, −180 to 180.
     pub coordinates: Option<(f64, f64)>,
+    /// Whose law holds there. Probes of the same jurisdiction may keep each other's evidence. The region's id when not
+    /// configured.
+    pub jurisdiction: String,
+    /// Where evidence of this region may be kept; never `Dropped`, which follows from several regions.
+    pub evidence: Residency,
+    /// Where the keys of its evidence are. The first one seals, all of them open; at least one when it is encrypted.
+    pub evidence_keys: Vec<SecretSource>,
+}
+
+impl Region {
+    /// A region of which no more than its id is said.
+    pub fn named(id: &str) -> Region {
+        Region {
+            name: id.to_owned(),
+            coordinates: None,
+            jurisdiction: id.to_owned(),
+            evidence: Residency::Travels,
+            evidence_keys: Vec::new(),
+        }
+    }
 }
 
 /// A vantage.

@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn itself_then_the_nearest_then_nobody_knows() {
         let id = |id: &str| -> RegionId { id.parse().expect("an id") };
-        let place = |name: &str, coordinates| (id(name), Region { name: name.into(), coordinates });
+        let place = |name: &str, coordinates| (id(name), Region { coordinates, ..Region::named(name) });
         let mut known = BTreeMap::from([
             place("dublin", Some(DUBLIN)),
             place("tokyo", Some(TOKYO)),

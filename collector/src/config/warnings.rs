@@ -1,6 +1,6 @@
 //! What is legal in a configuration, but will disappoint somebody.
 
-use super::{Check, Config, Impact, Service, duration};
+use super::{Check, Config, Impact, Service, duration, residency};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -23,6 +23,7 @@ const SECRET_HEADERS: [&str; 4] = ["authorization", "cookie", "proxy-authorizati
 /// What an operator should know about a valid configuration, in sentences that begin with what they speak of.
 pub fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
+    residency::warnings(config, |id, message| warnings.push(format!("regions.{id}: {message}")));
     for (id, service) in &config.services {
         service_warnings(config, id, service, &mut warnings);
     }

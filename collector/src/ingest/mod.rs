@@ -52,14 +52,14 @@ pub async fn reports(
     let received = app.clock.now();
     let probe = caller.probe.clone();
     let intake = app.intake.clone();
-    let config = Arc::clone(&app.config);
+    let (config, residency) = (Arc::clone(&app.config), app.residency.clone());
     let large = packed.len() >= LARGE || headers.contains_key(http::header::CONTENT_ENCODING);
     let open = move || -> Result<(Batched, _), Rejected> {
         let body: Bytes = body::unpack(&headers, packed)?;
         let mut taken = taken;
         taken.join(intake.room.take(body.len()).ok_or(Refused::Busy)?);
         let Intake { assigned, clocks, .. } = &intake;
-        let desk = Desk { config: &config, assigned, clocks, caller: &caller, received };
+        let desk = Desk { config: &config, assigned, residency: &residency, clocks, caller: &caller, received };
         Ok((desk.read(&body)?, taken))
     };
     // The room is held until the commit.

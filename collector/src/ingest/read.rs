@@ -1,7 +1,7 @@
 //! From a body to entries of the log: each report is read once, and kept as it came.
 
 use super::{Clocks, assigned::Assigned, auth::Caller};
-use crate::{api::Rejected, config::Config, store::Entry};
+use crate::{api::Rejected, config::Config, residency::Residency, store::Entry};
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 use wire::{
@@ -31,6 +31,7 @@ pub struct Batched {
 pub struct Desk<'a> {
     pub config: &'a Config,
     pub assigned: &'a Assigned,
+    pub residency: &'a Residency,
     pub clocks: &'a Clocks,
     pub caller: &'a Caller,
     pub received: Micros,
@@ -56,7 +57,10 @@ impl Desk<'_> {
             let mut report: Report = serde_json::from_str(raw.get()).map_err(malformed)?;
             self.check(&report)?;
             batched.samples += report.samples.len();
-            let rewritten = self.leave_out_strangers(&mut report).then(|| to_raw_value(&report));
+            // Before anything is stored or folded: from here on nobody sees what a region's policy withholds.
+            let changed = self.residency.apply(&mut report) | self.leave_out_strangers(&mut report);
+            let changed = changed || self.residency.withholds();
+            let rewritten = changed.then(|| to_raw_value(&report));
             let rewritten = rewritten.transpose().map_err(malformed)?;
             let raw = rewritten.as_deref().unwrap_or(raw);
             batched.entries.push(Entry::report(self.received, clock_us, (sent, lost), report, raw));

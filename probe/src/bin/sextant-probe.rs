@@ -1,7 +1,7 @@
 //! The slim binary for machines that only measure: `sextant probe` without the collector, its databases and pages.
 
 use clap::Parser;
-use probe::cli::{self, Args, LogStyle};
+use probe::{cli::LogStyle, command::Command};
 use std::process::ExitCode;
 
 /// Measures from one region and reports to the collector. It goes on measuring while the collector is away.
@@ -16,7 +16,7 @@ struct Cli {
     #[arg(long, env = "SEXTANT_LOG_FORMAT", default_value = "human", value_name = "FORMAT")]
     log_format: LogStyle,
     #[command(flatten)]
-    probe: Args,
+    probe: Command,
 }
 
 fn main() -> ExitCode {
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match threads.block_on(cli::run(probe, log_format.into())) {
+    match threads.block_on(probe.run(log_format.into())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             runtime::exit::tell("sextant-probe", &error);

@@ -111,7 +111,7 @@ pub(super) async fn http(order: Order<'_>, way: &Way<'_>) -> Attempt {
     let mut recorder = way.watch();
     let mut request = order.request.clone();
     let mut secrets = evidence::written(&request);
-    let mut span = RequestSpan::begin(&request.method, 0, way.hidden);
+    let mut span = RequestSpan::begin(&request.method, 0, way);
     let traceparent = span.traceparent().unwrap_or(order.traceparent);
     let cookies = |url: &url::Url| jar.as_ref().and_then(|jar| jar.header(url));
     let prepared = content::pack(&mut request, &order.boundary)
@@ -156,7 +156,7 @@ pub(super) async fn http(order: Order<'_>, way: &Way<'_>) -> Attempt {
             }
             Ok(Some(mut next)) => {
                 span.end(&record, None, &secrets);
-                span = RequestSpan::begin(next.method.as_str(), hops.len() + 1, way.hidden);
+                span = RequestSpan::begin(next.method.as_str(), hops.len() + 1, way);
                 span.replace(&traceparent, &mut next.headers);
                 recorder = record.stopped.map_or_else(Recorder::start, Recorder::start_at);
                 hops.push(hop(&prepared, &record));

@@ -11,7 +11,8 @@ use wire::{
 pub fn fill(check: &AssignedCheck, request: &Request, values: &BTreeMap<String, String>) -> bool {
     let trace = Trace { trace_id: [7; 16], span_id: [7; 8] };
     let run = Run { trace, started: Micros(0), explain: false };
-    let endpoint = Endpoint { target: Target::Public, url: "http://eu.test".to_owned() };
+    let endpoint =
+        Endpoint { target: Target::Public, url: "http://eu.test".to_owned(), evidence: Default::default() };
     let mut templates = Templates::new(check, &endpoint, &run, &Values::new());
     values.iter().for_each(|(name, value)| templates.keep(name, value));
     templates.fill(request).is_ok()

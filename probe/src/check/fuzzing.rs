@@ -108,7 +108,8 @@ impl Cookies {
 pub fn fill(request: &Request, values: BTreeMap<String, String>) -> Result<Request, Failure> {
     let trace = Trace { trace_id: [1; 16], span_id: [2; 8] };
     let run = Run { trace, started: Micros(0), explain: false };
-    let endpoint = Endpoint { target: NOWHERE, url: "http://eu.test".to_owned() };
+    let endpoint =
+        Endpoint { target: NOWHERE, url: "http://eu.test".to_owned(), evidence: Default::default() };
     let mut templates = Templates::new(&anything(), &endpoint, &run, &Values::new());
     values.iter().for_each(|(name, value)| templates.keep(name, value));
     templates.fill(request).map_err(|unfilled| failure(unfilled.fault()))

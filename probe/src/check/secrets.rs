@@ -167,6 +167,7 @@ fn clean_evidence(evidence: Evidence, clean: &mut impl FnMut(&mut String)) -> Ev
         summary: "the evidence could not be cleaned of secrets, and is left out".to_owned(),
         step: None,
         excerpt: None,
+        withheld: None,
     });
     evidence.summary = words::line(&evidence.summary, super::evidence::MAX_SUMMARY);
     if let Some(excerpt) = &mut evidence.excerpt {

@@ -3,7 +3,7 @@
 //! The request carries this span's own id, so the service's spans hang below it. Where traces are not exported there is
 //! no span and no cost.
 
-use super::{Trace, evidence, fault::Fault, prepare::Prepared, record::Record, redirect};
+use super::{Trace, evidence, fault::Fault, prepare::Prepared, record::Record, redirect, way::Way};
 use http::{HeaderMap, HeaderValue};
 use runtime::trace;
 use tracing::{Span, field::Empty, info_span};
@@ -16,6 +16,9 @@ pub(super) struct RequestSpan<'a> {
     span: Span,
     /// What no span may show, whatever the request.
     hidden: &'a [String],
+    /// Nothing that the target may have written is shown: neither sentences nor addresses that came from it.
+    private: bool,
+    redirected: bool,
 }
 
 /// Methods that may be the name of a span; others would make too many names.
@@ -23,9 +26,11 @@ const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 
 impl<'a> RequestSpan<'a> {
     /// Begins a span below the current one; `redirects` were followed before.
-    pub(super) fn begin(method: &str, redirects: usize, hidden: &'a [String]) -> RequestSpan<'a> {
+    pub(super) fn begin(method: &str, redirects: usize, way: &Way<'a>) -> RequestSpan<'a> {
+        let Way { hidden, private, .. } = *way;
+        let redirected = redirects > 0;
         if !trace::exported() {
-            return RequestSpan { span: Span::none(), hidden };
+            return RequestSpan { span: Span::none(), hidden, private, redirected };
         }
         let method = method.to_ascii_uppercase();
         let known = METHODS.contains(&method.as_str());
@@ -48,10 +53,10 @@ impl<'a> RequestSpan<'a> {
             error.type = Empty,
             user_agent.synthetic.type = "test",
         );
-        if redirects > 0 {
+        if redirected {
             span.record("http.request.resend_count", i64::try_from(redirects).unwrap_or(i64::MAX));
         }
-        RequestSpan { span, hidden }
+        RequestSpan { span, hidden, private, redirected }
     }
 
     /// The `traceparent` that names this span; absent where it is not exported.
@@ -76,7 +81,13 @@ impl<'a> RequestSpan<'a> {
         if self.span.is_none() {
             return;
         }
-        self.span.record("url.full", self.clean(&redirect::told(&prepared.url), secrets));
+        // A path may hold values that were captured from an answer before.
+        if !self.private {
+            self.span.record("url.full", self.clean(&redirect::told(&prepared.url), secrets));
+        }
+        if self.private && self.redirected {
+            return;
+        }
         self.span.record("server.address", prepared.to.host.to_string());
         self.span.record("server.port", i64::from(prepared.to.port));
     }
@@ -104,7 +115,9 @@ impl<'a> RequestSpan<'a> {
         };
         span.record("error.type", kind);
         span.record("otel.status_code", "ERROR");
-        span.record("otel.status_description", self.clean(&fault.summary, secrets));
+        if !self.private {
+            span.record("otel.status_description", self.clean(&fault.summary, secrets));
+        }
     }
     fn clean(&self, text: &str, secrets: &[String]) -> String {
         evidence::clean(text, &[secrets, self.hidden].concat())

@@ -19,6 +19,8 @@ pub(super) struct Way<'a> {
     pub(super) start: Option<&'a Start>,
     /// Secrets that are filled in and that no span may show. Evidence is cleaned of them at the end of the run.
     pub(super) hidden: &'a [String],
+    /// What the target says must not be exported either.
+    pub(super) private: bool,
 }
 
 /// Whose run it is, for the connections that are kept between runs.
@@ -44,7 +46,15 @@ impl<'a> Way<'a> {
         limit: Limit,
     ) -> Way<'a> {
         let series = Series { check: &check.id, target: &endpoint.target, interval_us: check.interval_us };
-        Way { net, reach: &check.reach, limit, series, start: None, hidden: &[] }
+        Way {
+            net,
+            reach: &check.reach,
+            limit,
+            series,
+            start: None,
+            hidden: &[],
+            private: !endpoint.evidence.travels(),
+        }
     }
 
     /// The watch of a run that begins here.

@@ -164,7 +164,12 @@ mod tests {
     #[test]
     fn what_is_held_is_bounded_and_the_oldest_are_lost() {
         let large = |n: i64| Sample {
-            evidence: Some(Evidence { summary: "x".repeat(100_000), step: None, excerpt: None }),
+            evidence: Some(Evidence {
+                summary: "x".repeat(100_000),
+                step: None,
+                excerpt: None,
+                withheld: None,
+            }),
             ..sample(n)
         };
         let mut memory = Memory::default();

@@ -181,7 +181,8 @@ fn many_and_large_samples_become_several_reports() {
     let mut spool = open(&folder);
     let mut samples: Vec<Sample> = (0..1200).map(sample).collect();
     for sample in &mut samples[..500] {
-        sample.evidence = Some(Evidence { summary: "x".repeat(4000), step: None, excerpt: None });
+        sample.evidence =
+            Some(Evidence { summary: "x".repeat(4000), step: None, excerpt: None, withheld: None });
     }
     let last = spool.append(&probe(), &samples).expect("written").expect("something was");
     let reports = spool.peek(usize::MAX, usize::MAX).expect("readable");

@@ -50,6 +50,7 @@ fn settings(data: &Path, collectors: &[&str]) -> Settings {
         control: vec![],
         runs_most: None,
         secrets: None,
+        evidence: Default::default(),
     }
 }
 
@@ -61,7 +62,11 @@ fn check(id: &str, interval_us: u32, url: &str) -> AssignedCheck {
         interval_us,
         timeout_us: 4_000_000,
         budget_us: None,
-        endpoints: vec![Endpoint { target: "a".parse().expect("an id"), url: url.into() }],
+        endpoints: vec![Endpoint {
+            target: "a".parse().expect("an id"),
+            url: url.into(),
+            evidence: Default::default(),
+        }],
         regions: BTreeMap::new(),
         region_header: None,
         places: Default::default(),

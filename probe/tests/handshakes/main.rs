@@ -36,8 +36,11 @@ async fn shake(nginx: &Nginx, tls: Tls, server_name: Option<&str>) -> Measured {
         places: Default::default(),
         reach: Reach { tls: options, ..Reach::default() },
     };
-    let endpoint =
-        Endpoint { target: "eu".parse().expect("an id"), url: format!("https://localhost:{}", nginx.port) };
+    let endpoint = Endpoint {
+        target: "eu".parse().expect("an id"),
+        url: format!("https://localhost:{}", nginx.port),
+        evidence: Default::default(),
+    };
     let net = Net::new(Vec::new()).expect("a network");
     let trace = Trace { trace_id: [1; 16], span_id: [2; 8] };
     let run = Run { trace, started: SystemClock::shared().now(), explain: false };

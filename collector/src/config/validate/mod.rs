@@ -45,7 +45,7 @@ pub fn document(root: &At<'_>, folder: &Path) -> Option<Config> {
     // A section whose entries are all commented out reads as null and means none.
     let section = |name| sections.get(name).filter(|section| !section.is_null());
 
-    let regions = regions::read(section("regions"));
+    let regions = regions::read(section("regions"), folder);
     let receivers = receivers::read(section("receivers"), folder);
     let probes = probes::read(section("probes"), &regions, section("mesh").is_some(), folder);
     let services = services::read(section("services"), &regions, &receivers);

@@ -204,7 +204,7 @@ impl World {
         if failed {
             sample.outcome = Outcome::Fail(FailClass::Connect);
             let summary = "connection refused".into();
-            sample.evidence = Some(Evidence { summary, step: None, excerpt: None });
+            sample.evidence = Some(Evidence { summary, step: None, excerpt: None, withheld: None });
         }
         sample
     }

@@ -23,6 +23,7 @@ pub(super) fn keep(summary: &str, step: Option<&str>, body: &[u8], secrets: &[St
         summary: clean(summary, secrets),
         step: step.map(str::to_owned),
         excerpt: excerpt.filter(|text| !text.is_empty()),
+        withheld: None,
     }
 }
 

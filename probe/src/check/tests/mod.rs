@@ -147,7 +147,11 @@ pub(super) fn check(kind: CheckKind) -> AssignedCheck {
 }
 
 pub(super) fn here(url: impl Into<String>) -> Endpoint {
-    Endpoint { target: Target::Region("eu".parse().expect("an id")), url: url.into() }
+    Endpoint {
+        target: Target::Region("eu".parse().expect("an id")),
+        url: url.into(),
+        evidence: Default::default(),
+    }
 }
 
 /// A network without certificates or with the given overrides.

@@ -34,7 +34,11 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 fn several(intervals: &[u32], url: &str) -> Assignment {
     let checks = intervals.iter().enumerate().map(|(n, interval)| {
         let mut check = check(&format!("c{n}"), *interval, url);
-        check.endpoints.push(Endpoint { target: Target::Public, url: url.into() });
+        check.endpoints.push(Endpoint {
+            target: Target::Public,
+            url: url.into(),
+            evidence: Default::default(),
+        });
         check
     });
     assignment(checks.collect())
