@@ -4,10 +4,12 @@ mod expiry;
 mod faults;
 mod hands;
 mod history;
+mod integrity;
 mod lease;
 mod notices;
 mod postgres;
 mod stories;
+mod upgrade;
 
 use super::{Options, Place, Store};
 use postgres::Cluster;
