@@ -37,7 +37,9 @@ pub fn choose(segments: &[SegmentInfo], over: bool) -> Choice {
             chosen.push(segment.number);
         }
     }
-    if chosen.len() > 1 { Choice::Merge(chosen) } else { Choice::Promote(largest.number) }
+    // Without a flushed one among them nothing would be gained.
+    let gains = flushed.first().is_some_and(|smallest| smallest.rows <= most);
+    if gains && chosen.len() > 1 { Choice::Merge(chosen) } else { Choice::Promote(largest.number) }
 }
 
 /// Merges segments into as few as possible, and makes sure that all rows can be read from them.

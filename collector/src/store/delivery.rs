@@ -104,7 +104,9 @@ impl Store {
     pub async fn due(&self, now: Micros) -> Result<Vec<Due>, Error> {
         let rows: Vec<Row> = on!(self, pool => {
             sqlx::query_as(
-                "SELECT * FROM delivery WHERE state = 'pending' AND next_attempt <= $1
+                "SELECT id, service, generation, term, receiver, state, attempts, created, next_attempt,
+                        acknowledged, last_error, body
+                 FROM delivery WHERE state = 'pending' AND next_attempt <= $1
                  ORDER BY next_attempt LIMIT 200",
             )
             .bind(now.0).fetch_all(pool).await?
@@ -184,9 +186,20 @@ impl Store {
     /// added, or its secret mended, while the collector was away.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn ensure_told(&self, plan: &Plan, receivers: &[ReceiverId], now: Micros) -> Result<(), Error> {
-        write!(self, tx => for receiver in receivers {
+    /// [`Error::Fenced`] when another decider has taken over, or when the database fails.
+    pub async fn ensure_told(
+        &self,
+        term: i64,
+        plan: &Plan,
+        receivers: &[ReceiverId],
+        now: Micros,
+    ) -> Result<(), Error> {
+        if receivers.is_empty() {
+            return Ok(());
+        }
+        write!(self, tx => {
+            check_term!(tx, term);
+            for receiver in receivers {
             let id = delivery_id(plan, receiver);
             let body = text(&wire::event::weights_changed(id.clone(), plan));
             sqlx::query(
@@ -198,6 +211,7 @@ impl Store {
             )
             .bind(&id).bind(plan.service.as_str()).bind(plan.generation).bind(plan.term).bind(receiver.as_str())
             .bind(now.0).bind(&body).execute(&mut *tx).await?;
+            }
         });
         Ok(())
     }
@@ -208,7 +222,11 @@ impl Store {
     /// When the database fails.
     pub async fn deliveries(&self, service: &ServiceId, generation: i64) -> Result<Vec<DeliveryView>, Error> {
         let rows: Vec<Row> = on!(self, pool => {
-            sqlx::query_as("SELECT * FROM delivery WHERE service = $1 AND generation = $2 ORDER BY receiver")
+            sqlx::query_as(
+                "SELECT id, service, generation, term, receiver, state, attempts, created, next_attempt,
+                        acknowledged, last_error, body
+                 FROM delivery WHERE service = $1 AND generation = $2 ORDER BY receiver",
+            )
                 .bind(service.as_str()).bind(generation).fetch_all(pool).await?
         });
         Ok(rows.into_iter().filter_map(Row::view).collect())

@@ -3,6 +3,7 @@
 //! To add a function: write it in the file of its kind with `on!` for reading or `Store::write` for writing,
 //! in portable SQL (see `migrations/README.md`), and add it to the conformance test that runs on both engines.
 
+pub mod backup;
 mod compaction;
 mod db;
 mod decision;

@@ -8,7 +8,9 @@ mod integrity;
 mod lease;
 mod notices;
 mod postgres;
+pub mod postgres;
 mod stories;
+pub mod stories;
 mod upgrade;
 
 use super::{Options, Place, Store};

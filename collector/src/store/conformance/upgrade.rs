@@ -1,6 +1,10 @@
 //! Migrations: side by side, interrupted, at the same time, and from the future.
 
-use super::{Engine, postgres::until, stories::report};
+use super::{
+    Engine,
+    postgres::until,
+    stories::{T0, report},
+};
 use crate::store::{Error, ExtraMigration, Options, Store, migrate::newest};
 use std::time::Duration;
 
@@ -26,8 +30,7 @@ async fn two_versions_run_side_by_side() {
         let new =
             open_with(&engine, vec![next(1, Some(newest()), EXPAND)]).await.expect("migrates beside it");
         for (store, document, revision) in [(&old, "a: 1", 1), (&new, "a: 2", 2), (&old, "a: 3", 3)] {
-            let (got, is_new) =
-                store.revise(document, crate::store::conformance::stories::T0).await.expect("stored");
+            let (got, is_new) = store.revise(document, T0).await.expect("stored");
             assert_eq!((got, is_new), (revision, true), "{document}");
         }
         old.close().await;
@@ -35,6 +38,37 @@ async fn two_versions_run_side_by_side() {
         engine.open().await.close().await;
         open_with(&engine, vec![next(1, Some(newest()), EXPAND)]).await.expect("nothing to do").close().await;
         new.close().await;
+    }
+}
+
+/// Connections keep prepared statements. One that asks for `*` fails on PostgreSQL once a column was added, until its
+/// connection ends: columns are named.
+#[tokio::test]
+async fn a_column_that_is_added_under_a_running_program_does_not_disturb_it() {
+    const TABLES: [&str; 5] = ["delivery", "timeline", "plan", "series", "revision"];
+    async fn ask(store: &Store) -> Result<(), Error> {
+        store.due(T0).await?;
+        store.deliveries(&"shop".parse().expect("an id"), 1).await?;
+        store.timeline(9, 9).await?;
+        store.timeline_between(T0, T0).await?;
+        store.plans(&"shop".parse().expect("an id"), 9, 9).await?;
+        store.series_of(&["a"].into()).await?;
+        store.revise("a: 1", T0).await?;
+        Ok(())
+    }
+    for engine in Engine::both() {
+        let old = engine.open().await;
+        // Often enough that every connection of the pool may have met every statement.
+        for _ in 0..3 {
+            ask(&old).await.expect("before");
+        }
+        let add = TABLES.map(|table| format!("ALTER TABLE {table} ADD COLUMN added TEXT")).join(";\n");
+        let new = open_with(&engine, vec![next(1, Some(newest()), &add)]).await.expect("migrates beside it");
+        for _ in 0..3 {
+            ask(&old).await.expect("after");
+        }
+        new.close().await;
+        old.close().await;
     }
 }
 
