@@ -7,9 +7,7 @@ mod history;
 mod integrity;
 mod lease;
 mod notices;
-mod postgres;
 pub mod postgres;
-mod stories;
 pub mod stories;
 mod upgrade;
 
