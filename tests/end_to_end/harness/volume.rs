@@ -20,20 +20,17 @@ impl Volume {
     pub fn in_memory(mebibytes: u32) -> Option<Volume> {
         let size = format!("size={mebibytes}m");
         Volume::mounted(|path| {
-            run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(path))
+            run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(path)).map(drop)
         })
     }
 
-    /// An ext4 in a file, whose files can be made immutable while they are open for writing.
+    /// An ext4 in a file, which can be made to fail as a broken disk does.
     pub fn on_disk(mebibytes: u64) -> Option<Volume> {
         Volume::mounted(|path| {
-            let image = path.with_extension("image");
+            let image = image(path);
             File::create(&image)?.set_len(mebibytes << 20)?;
             run(Command::new("mkfs.ext4").arg("-q").arg(&image))?;
-            let mounted = run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(path));
-            // The mount keeps it.
-            fs::remove_file(&image)?;
-            mounted
+            mount_image(path)
         })
     }
 
@@ -72,11 +69,32 @@ impl Volume {
         self.path().join("filler")
     }
 
-    /// Makes every file in a folder of it refuse writes, also by those who have it open, or take them again.
-    pub fn set_immutable(&self, folder: &str, immutable: bool) -> anyhow::Result<()> {
-        let flag = if immutable { "+i" } else { "-i" };
-        run(Command::new("chattr").args(["-R", flag]).arg(self.path().join(folder)))
+    /// Makes the kernel find an error in the file system: from then on it refuses writes, also by those who have files
+    /// open.
+    pub fn fail(&self) -> anyhow::Result<()> {
+        let device =
+            run(Command::new("findmnt").args(["--noheadings", "--output", "SOURCE"]).arg(self.path()))?;
+        let device = device.trim().trim_start_matches("/dev/");
+        let trigger = format!("/sys/fs/ext4/{device}/trigger_fs_error");
+        fs::write(&trigger, "for a test").with_context(|| trigger)
     }
+
+    /// Repairs and mounts it anew. Nobody may have files open there.
+    pub fn repair(&self) -> anyhow::Result<()> {
+        run(Command::new("umount").arg(self.path()))?;
+        let checked = Command::new("e2fsck").arg("-fp").arg(image(&self.path())).output()?;
+        // 0: sound, 1: errors were corrected (e2fsck(8)).
+        ensure!(matches!(checked.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&checked.stdout));
+        mount_image(&self.path())
+    }
+}
+
+fn image(path: &Path) -> PathBuf {
+    path.with_extension("image")
+}
+
+fn mount_image(path: &Path) -> anyhow::Result<()> {
+    run(Command::new("mount").args(["-o", "loop,errors=remount-ro"]).arg(image(path)).arg(path)).map(drop)
 }
 
 impl Drop for Volume {
@@ -88,8 +106,8 @@ impl Drop for Volume {
     }
 }
 
-fn run(command: &mut Command) -> anyhow::Result<()> {
+fn run(command: &mut Command) -> anyhow::Result<String> {
     let output = command.output().with_context(|| format!("{command:?}"))?;
     ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim());
-    Ok(())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
