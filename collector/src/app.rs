@@ -6,6 +6,7 @@ use crate::{
     config::{self, Config},
     deliver::{Dispatcher, Receivers},
     fold::Fold,
+    history,
     hub::Hub,
     ingest::{self, Intake, Writer, assigned::Assigned, auth::Tokens},
     mandate::Mandate,
@@ -197,8 +198,15 @@ impl Collector {
         };
         tasks.spawn(Stage::Output, "dispatcher", |stop| dispatcher.run(stop));
         tasks.spawn(Stage::Output, "decider", |stop| fold.run(stop));
-        let (old, old_clock) = (store.clone(), clock.clone());
-        tasks.spawn(Stage::Intake, "retention", |stop| retention::run(old, old_clock, stop));
+        let lease = mandate.clone();
+        let term: history::Term = Arc::new(move || lease.term());
+        let keeper = retention::Keeper {
+            store: store.clone(),
+            retention: config.retention,
+            clock: clock.clone(),
+            term: Arc::clone(&term),
+        };
+        tasks.spawn(Stage::Intake, "retention", |stop| keeper.run(stop));
         let healing = store.clone();
         tasks.spawn(Stage::Intake, "storage watch", |stop| healing.watch_over(stop));
 

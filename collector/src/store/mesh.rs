@@ -91,17 +91,6 @@ impl Store {
         });
         read(rows)
     }
-
-    /// Deletes windows received before `before`; says how many.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn expire_mesh(&self, before: Micros) -> Result<u64, Error> {
-        Ok(write!(self, tx => {
-            sqlx::query("DELETE FROM mesh_window WHERE received < $1")
-                .bind(before.0).execute(&mut *tx).await?.rows_affected()
-        }))
-    }
 }
 
 fn read(rows: Vec<(String,)>) -> Result<Vec<MeshWindow>, Error> {

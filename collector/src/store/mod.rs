@@ -3,6 +3,7 @@
 //! To add a function: write it in the file of its kind with `on!` for reading or `Store::write` for writing,
 //! in portable SQL (see `migrations/README.md`), and add it to the conformance test that runs on both engines.
 
+mod audit;
 mod compaction;
 mod db;
 mod decision;
@@ -34,6 +35,7 @@ mod writing;
 #[cfg(test)]
 pub(crate) mod conformance;
 
+pub use audit::BITE as AUDIT_BITE;
 pub use compaction::{DayOfCheck, Replacement, SegmentInfo};
 pub use db::{Options, Place, Store};
 pub use decision::{Commit, NewPlan, Saved};

@@ -8,6 +8,7 @@ mod journeys;
 mod kinds;
 mod mesh;
 mod reach;
+mod retention;
 mod robust;
 mod warned;
 

@@ -3,13 +3,9 @@
 use super::{
     Engine,
     postgres::until,
-    stories::{T0, append, report},
+    stories::{T0, report},
 };
 use crate::store::{Entry, Error, Health, Reaction, Store, db::write};
-<<<<<<< HEAD
-=======
-use runtime::random::Random;
->>>>>>> core
 use std::{
     path::Path,
     process::{Child, Command, Stdio},
@@ -17,11 +13,7 @@ use std::{
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-<<<<<<< HEAD
 use wire::report::Report;
-=======
-use wire::Micros;
->>>>>>> core
 
 /// Lets a store heal itself, as the collector does.
 fn healing(store: &Store) -> (CancellationToken, JoinHandle<()>) {
@@ -131,7 +123,6 @@ impl Drop for Tmpfs {
     }
 }
 
-<<<<<<< HEAD
 /// Whether each entry was new.
 async fn append(store: &Store, entries: &[Entry]) -> Result<Vec<bool>, Error> {
     Ok(store.append(entries).await?.positions.iter().map(Option::is_some).collect())
@@ -153,29 +144,14 @@ fn bulky(sequence: i64) -> Entry {
     raw["filler"] = filler.into();
     let raw = serde_json::value::to_raw_value(&raw).expect("JSON");
     Entry::report(T0, 0, (T0, 0), report, &raw)
-=======
-/// A report that does not pack.
-fn large(sequence: i64) -> Entry {
-    let random = Random::seeded(sequence.unsigned_abs());
-    let filler: String = (0..625).map(|_| random.bytes::<16>().map(|byte| format!("{byte:02x}")).concat()).collect();
-    let raw = format!(r#"{{"probe": "p1", "sequence": {sequence}, "samples": [], "filler": "{filler}"}}"#);
-    let raw = serde_json::value::RawValue::from_string(raw).expect("JSON");
-    let read = serde_json::from_str(raw.get()).expect("a report");
-    Entry::report(Micros(0), 0, (Micros(0), 0), read, &raw)
->>>>>>> core
 }
 
 /// Appends until it fails, and says how many were acknowledged.
 async fn fill(store: &Store, from: i64) -> (i64, Error) {
     let mut sequence = from;
     loop {
-<<<<<<< HEAD
         match append(store, &[bulky(sequence + 1)]).await {
             Ok(stored) => assert_eq!(stored, [true], "{sequence}"),
-=======
-        match store.append(&[large(sequence + 1)]).await {
-            Ok(stored) => assert!(stored.positions[0].is_some(), "{sequence}"),
->>>>>>> core
             Err(error) => return (sequence, error),
         }
         sequence += 1;
@@ -205,11 +181,7 @@ async fn a_full_disk_loses_nothing_and_heals() {
     // Nothing else writes: it finds out by itself.
     heals(&store).await;
     let again = report("p2", 1);
-<<<<<<< HEAD
     assert_eq!(append(&store, &[again]).await.expect("stored"), [true]);
-=======
-    assert_eq!(append(&store, &[again]).await, [true]);
->>>>>>> core
     stop.cancel();
     task.await.expect("it stops");
     store.close().await;
@@ -243,11 +215,7 @@ async fn a_file_system_that_becomes_read_only_is_told_and_heals() {
     assert_eq!(error.reaction(), Reaction::Retry, "{error:?}");
     assert!(what(&store).contains("takes no writes"), "{}", what(&store));
     heals(&store).await;
-<<<<<<< HEAD
     assert_eq!(append(&store, &[report("p1", 2)]).await.expect("stored"), [true]);
-=======
-    assert_eq!(append(&store, &[report("p1", 2)]).await, [true]);
->>>>>>> core
     stop.cancel();
     task.await.expect("it stops");
     store.close().await;
@@ -266,11 +234,7 @@ async fn a_locked_database_is_waited_for_then_told_and_heals() {
     assert!(store.log_after(0, 10).await.expect("reading goes on").is_empty());
     other.let_go().await;
     heals(&store).await;
-<<<<<<< HEAD
     assert_eq!(append(&store, &[report("p1", 1)]).await.expect("stored"), [true]);
-=======
-    assert_eq!(append(&store, &[report("p1", 1)]).await, [true]);
->>>>>>> core
     stop.cancel();
     task.await.expect("it stops");
     store.close().await;
@@ -303,22 +267,14 @@ async fn connections_that_are_killed_are_replaced() {
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'sextant %'";
     engine.cluster().sql(kill);
     // Idle ones are replaced without anybody noticing.
-<<<<<<< HEAD
     assert_eq!(append(&store, &[report("p1", 2)]).await.expect("stored"), [true]);
-=======
-    assert_eq!(append(&store, &[report("p1", 2)]).await, [true]);
->>>>>>> core
     // One that is killed at work fails that work, and only that.
     let hanging = store.hang().await;
     engine.cluster().sql(kill);
     let error = hanging.finish(Ok(())).await.expect_err("killed");
     assert_eq!(error.reaction(), Reaction::Retry, "{error:?}");
     heals(&store).await;
-<<<<<<< HEAD
     assert_eq!(append(&store, &[report("p1", 3)]).await.expect("stored"), [true]);
-=======
-    assert_eq!(append(&store, &[report("p1", 3)]).await, [true]);
->>>>>>> core
     stop.cancel();
     task.await.expect("it stops");
 }
@@ -336,11 +292,7 @@ async fn a_server_that_restarts_is_waited_for() {
     assert!(store.log_after(0, 10).await.is_err());
     engine.cluster_mut().restart();
     heals(&store).await;
-<<<<<<< HEAD
     assert_eq!(append(&store, &[report("p1", 1), report("p1", 2)]).await.expect("stored"), [false, true]);
-=======
-    assert_eq!(append(&store, &[report("p1", 1), report("p1", 2)]).await, [false, true]);
->>>>>>> core
     stop.cancel();
     task.await.expect("it stops");
 }
