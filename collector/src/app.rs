@@ -5,8 +5,9 @@ use crate::{
     board::Board,
     config::{self, Config},
     deliver::{Dispatcher, Receivers},
+    exchange::Exchange,
     fold::Fold,
-    history,
+    history::{self, History},
     hub::Hub,
     ingest::{self, Intake, Writer, assigned::Assigned, auth::Tokens},
     mandate::Mandate,
@@ -92,6 +93,9 @@ pub struct App {
     pub intake: Intake,
     pub writer: Writer,
     pub mandate: Mandate,
+    pub history: History,
+    /// Whether the history in memory is complete.
+    pub caught_up: watch::Receiver<bool>,
     pub hub: Hub,
     pub mesh: Arc<mesh::Plans>,
     pub board: Board,
@@ -158,16 +162,19 @@ impl Collector {
         let tail = Tail::new(store.clone());
         let mandate = Mandate::default();
         let planned = Arc::new(Notify::new());
+        let own = format!("{address}, process {}", std::process::id());
+        let exchange = Exchange::new(store.clone(), hub.clone(), own.clone());
+        let history = History::open(store.clone(), &config, clock.clone()).await?;
         let fold = Fold::new(
             Arc::clone(&config),
             revision,
             store.clone(),
             tail.clone(),
-            hub.clone(),
+            exchange.clone(),
             clock.clone(),
             mandate.clone(),
             Arc::clone(&planned),
-            format!("{address}, process {}", std::process::id()),
+            own,
         )
         .await?;
         let published = fold.published();
@@ -185,6 +192,11 @@ impl Collector {
             changes,
         );
         let writer = ingest::start(&tasks, store.clone(), tail.clone());
+        let lease = mandate.clone();
+        let term: history::Term = Arc::new(move || lease.term());
+        let caught_up = history.start(&tasks, tail.clone(), Arc::clone(&term));
+        let others = tail.clone();
+        tasks.spawn(Stage::Intake, "exchange", |stop| exchange.run(others, stop));
         let dispatcher = Dispatcher {
             store: store.clone(),
             receivers: Arc::new(receivers),
@@ -198,14 +210,8 @@ impl Collector {
         };
         tasks.spawn(Stage::Output, "dispatcher", |stop| dispatcher.run(stop));
         tasks.spawn(Stage::Output, "decider", |stop| fold.run(stop));
-        let lease = mandate.clone();
-        let term: history::Term = Arc::new(move || lease.term());
-        let keeper = retention::Keeper {
-            store: store.clone(),
-            retention: config.retention,
-            clock: clock.clone(),
-            term: Arc::clone(&term),
-        };
+        let keeper =
+            retention::Keeper { store: store.clone(), retention: config.retention, clock: clock.clone(), term };
         tasks.spawn(Stage::Intake, "retention", |stop| keeper.run(stop));
         let healing = store.clone();
         tasks.spawn(Stage::Intake, "storage watch", |stop| healing.watch_over(stop));
@@ -220,6 +226,8 @@ impl Collector {
             intake,
             writer,
             mandate,
+            history,
+            caught_up,
             hub,
             mesh: Arc::new(mesh),
             board,

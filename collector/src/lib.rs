@@ -18,6 +18,7 @@ pub mod board;
 pub mod config;
 pub mod decide;
 pub mod deliver;
+pub mod exchange;
 pub mod fold;
 pub mod history;
 pub mod hub;

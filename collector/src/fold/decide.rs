@@ -242,7 +242,7 @@ impl<'a> Decider<'a> {
     fn perform(&self, effects: Vec<Effect>) {
         for effect in effects {
             if let Effect::Confirm(confirm) = effect {
-                self.fold.hub.confirm(confirm);
+                self.fold.exchange.confirm(confirm);
             }
         }
     }

@@ -125,7 +125,8 @@ mod tests {
     fn rows_go_into_the_segment_of_their_check_and_day() {
         // From two hours before midnight to two hours after it.
         let from = T0 - 2 * HOUR_US;
-        let series = [numbered("a", 1, from, 60, 240), numbered("a", 2, from, 60, 60), numbered("b", 3, T0, 60, 9)];
+        let series =
+            [numbered("a", 1, from, 60, 240), numbered("a", 2, from, 60, 60), numbered("b", 3, T0, 60, 9)];
         let segments = segments(&series, 0).expect("few rows");
         let facts: Vec<_> = segments.iter().map(|s| (s.check.as_str(), s.day, s.rows > 0)).collect();
         assert_eq!(facts, [("a", 19_999, true), ("a", 20_000, true), ("b", 20_000, true)]);
@@ -159,20 +160,15 @@ mod tests {
             groups.iter().map(|group| group.iter().map(|(id, rows)| (*id, rows.len())).collect()).collect();
         assert_eq!(
             lengths,
-            [
-                vec![(1, MOST_ROWS - 10), (2, 10)],
-                vec![(2, 10), (3, MOST_ROWS - 10)],
-                vec![(3, 15)],
-            ]
+            [vec![(1, MOST_ROWS - 10), (2, 10)], vec![(2, 10), (3, MOST_ROWS - 10)], vec![(3, 15)],]
         );
     }
 
     #[test]
     fn rollups_are_by_the_hour_and_merge_with_those_stored() {
         let all = numbered("a", 1, T0, 60, 180);
-        let part = |range: std::ops::Range<usize>| {
-            [Numbered { rows: all.rows[range].to_vec(), ..all.clone() }]
-        };
+        let part =
+            |range: std::ops::Range<usize>| [Numbered { rows: all.rows[range].to_vec(), ..all.clone() }];
         let whole = rollups(&part(0..180));
         assert!(whole.len() >= 3, "three hours, and what jitter adds");
         let stored = rollups(&part(0..100));

@@ -242,7 +242,9 @@ impl Sealer {
             }
         };
         if tokio::time::timeout_at(until, all).await.is_err() {
-            tracing::info!("not all of the history was sealed before the end; the next start reads it from the log");
+            tracing::info!(
+                "not all of the history was sealed before the end; the next start reads it from the log"
+            );
         }
     }
 

@@ -130,7 +130,11 @@ impl Store {
             let Erased { position, check_id: check, probe, target, from_at: from, to_at: to } = row;
             (position, Selection { check, probe, target, from, to })
         };
-        Ok(SealState { cursors, changes, erasures: Erasures::new(erased.into_iter().map(selection).collect()) })
+        Ok(SealState {
+            cursors,
+            changes,
+            erasures: Erasures::new(erased.into_iter().map(selection).collect()),
+        })
     }
 
     /// Seals a shard in one transaction. False when the shard is not any more as it was when this was prepared: then

@@ -2,7 +2,7 @@
 
 use super::{
     Error, Store,
-    db::{document, on, write},
+    db::{document, on},
 };
 use crate::decide::Event;
 use wire::{

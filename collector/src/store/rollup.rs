@@ -1,9 +1,6 @@
 //! Roll-ups as rows of the table `rollup`.
 
-use super::{
-    Error, Store,
-    db::on,
-};
+use super::{Error, Store, db::on};
 use series::{rollup::Rollup, sketch::Sketch};
 use sqlx::{FromRow, QueryBuilder};
 use std::collections::BTreeMap;
