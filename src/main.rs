@@ -5,6 +5,7 @@
 mod check;
 mod collector;
 mod demo;
+mod erase;
 mod exit;
 mod place;
 mod probe;
@@ -43,6 +44,8 @@ enum Command {
     Check(check::Args),
     /// Make the decisions of a time range again, from the log, and compare them with those of then.
     Simulate(simulate::Args),
+    /// Forget measurements on request, also while collectors run.
+    Erase(erase::Args),
     /// Make a secret: a probe's token or a webhook key.
     Secret(secret::Args),
 }
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
                 Command::Probe(args) => probe::run(args, format).await,
                 Command::Check(args) => check::run(&args).await,
                 Command::Simulate(args) => simulate::run(args).await,
+                Command::Erase(args) => erase::run(args).await,
                 Command::Secret(args) => secret::run(&args),
             }
         }),

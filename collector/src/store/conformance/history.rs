@@ -36,11 +36,11 @@ impl Store {
 
     pub(crate) async fn forget_history(&self) -> Result<(), Error> {
         write!(self, tx => {
-            for table in ["segment", "rollup", "series", "erasure"] {
+            for table in ["segment", "rollup", "series", "erasure", "report_log", "source_seen", "evidence"] {
                 let sql = sqlx::AssertSqlSafe(format!("DELETE FROM {table}"));
                 sqlx::query(sql).execute(&mut *tx).await?;
             }
-            sqlx::query("UPDATE seal_cursor SET position = 0").execute(&mut *tx).await?;
+            sqlx::query("UPDATE seal_cursor SET position = 0, changes = 0").execute(&mut *tx).await?;
         });
         Ok(())
     }
