@@ -14,7 +14,7 @@ use crate::{
     mesh,
     metrics::Metrics,
     retention, store,
-    store::Store,
+    store::{ExtraMigration, Options, Place, Store},
     tail::Tail,
 };
 use axum::Router;
@@ -54,6 +54,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// A PostgreSQL URL, instead of SQLite in the data folder.
     pub database: Option<String>,
+    /// Migrations after those of this program, as the next version would have; for tests of upgrades.
+    pub extra_migrations: Vec<ExtraMigration>,
     /// The demo's world, shown as a panel on the first page.
     pub lab: Option<Arc<dyn web::Lab>>,
 }
@@ -149,10 +151,12 @@ impl Collector {
                 "everybody who reaches this address can read the dashboard: nothing asks for a password yet"
             );
         }
-        let store = match &settings.database {
-            Some(url) => Store::postgres(url).await?,
-            None => Store::sqlite(&settings.data.join("sextant.db")).await?,
+        let place = match &settings.database {
+            Some(url) => Place::Postgres(url.clone()),
+            None => Place::Sqlite(settings.data.join("sextant.db")),
         };
+        let extra_migrations = settings.extra_migrations;
+        let store = Store::open(Options { extra_migrations, ..Options::new(place) }).await?;
 
         let now = clock.now();
         let (revision, _) = store.revise(&document, now).await?;
@@ -313,7 +317,7 @@ fn secrets(config: &Config, client: reqwest::Client) -> Result<(Tokens, Receiver
 }
 
 /// Makes the data folder, readable for this user only, and locks it.
-fn lock_folder(path: &Path) -> Result<File, BuildError> {
+pub(crate) fn lock_folder(path: &Path) -> Result<File, BuildError> {
     use std::os::unix::fs::DirBuilderExt;
     let failed = |source| BuildError::Folder { path: path.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;

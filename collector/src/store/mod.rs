@@ -4,6 +4,7 @@
 //! in portable SQL (see `migrations/README.md`), and add it to the conformance test that runs on both engines.
 
 mod audit;
+pub mod backup;
 mod compaction;
 mod db;
 mod decision;
