@@ -214,8 +214,12 @@ impl Collector {
         };
         tasks.spawn(Stage::Output, "dispatcher", |stop| dispatcher.run(stop));
         tasks.spawn(Stage::Output, "decider", |stop| fold.run(stop));
-        let keeper =
-            retention::Keeper { store: store.clone(), retention: config.retention, clock: clock.clone(), term };
+        let keeper = retention::Keeper {
+            store: store.clone(),
+            retention: config.retention,
+            clock: clock.clone(),
+            term,
+        };
         tasks.spawn(Stage::Intake, "retention", |stop| keeper.run(stop));
         let healing = store.clone();
         tasks.spawn(Stage::Intake, "storage watch", |stop| healing.watch_over(stop));

@@ -126,7 +126,11 @@ impl Keeper {
 }
 
 fn tell(error: &Error, what: &str) {
-    tracing::warn!(what, error = error as &dyn std::error::Error, "forgetting what is old failed and is tried again");
+    tracing::warn!(
+        what,
+        error = error as &dyn std::error::Error,
+        "forgetting what is old failed and is tried again"
+    );
 }
 
 #[cfg(test)]

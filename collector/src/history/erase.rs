@@ -52,7 +52,8 @@ pub async fn erase(
     dry: bool,
     now: Micros,
 ) -> Result<Erased, Error> {
-    let position = if dry { store.log_head().await? } else { store.begin_erasure(what, evidence_only, now).await? };
+    let position =
+        if dry { store.log_head().await? } else { store.begin_erasure(what, evidence_only, now).await? };
     let mut erased = Erased { position, ..Erased::default() };
     if !evidence_only {
         let mut checks: BTreeMap<String, Vec<(i64, SeriesKey)>> = BTreeMap::new();
@@ -110,13 +111,15 @@ async fn erase_day(
         }
         let hours = of.day * 24..(of.day + 1) * 24;
         let touched = hours.filter(|hour| what.touches_range(hour * HOUR_US, (hour + 1) * HOUR_US));
-        let wanted: Vec<(i64, i64)> = touched.flat_map(|hour| ids.iter().map(move |id| (*id, hour))).collect();
+        let wanted: Vec<(i64, i64)> =
+            touched.flat_map(|hour| ids.iter().map(move |id| (*id, hour))).collect();
         let stored = store.rollups(wanted).await?;
         let (selection, day, meant) = (what.clone(), of.clone(), ids.iter().copied().collect());
         let work = tokio::task::spawn_blocking(move || rest(&selection, &day, &meant, &data, stored));
         let Rest { segments, rollups, gone, runs, changed } = work.await??;
         // Segments without anything of it stay as they are.
-        let old: Vec<i64> = old.into_iter().zip(changed).filter(|(_, changed)| *changed).map(|(n, _)| n).collect();
+        let old: Vec<i64> =
+            old.into_iter().zip(changed).filter(|(_, changed)| *changed).map(|(n, _)| n).collect();
         let by = Rewrite {
             shard,
             position: state.cursors[shard],

@@ -56,7 +56,9 @@ pub enum Error {
     Damaged { check: String, day: i64, source: series::Corrupt },
     #[error("a segment did not come back as it was written; the rows stay where they are")]
     Unfaithful,
-    #[error("day {day} of check {check} was written by a collector again and again meanwhile: ask again later")]
+    #[error(
+        "day {day} of check {check} was written by a collector again and again meanwhile: ask again later"
+    )]
     Busy { check: String, day: i64 },
     #[error("the work on rows ended with a panic")]
     Panicked(#[from] tokio::task::JoinError),

@@ -71,7 +71,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails; then nothing was noted.
-    pub async fn begin_erasure(&self, what: &Selection, evidence_only: bool, now: Micros) -> Result<i64, Error> {
+    pub async fn begin_erasure(
+        &self,
+        what: &Selection,
+        evidence_only: bool,
+        now: Micros,
+    ) -> Result<i64, Error> {
         if let Db::Sqlite(lite) = &self.db {
             // On this connection, that is for this process: what is deleted is overwritten, not only unlinked.
             sqlx::query("PRAGMA secure_delete = ON").execute(&lite.writer).await?;
@@ -105,7 +110,9 @@ impl Store {
             sqlx::query_as("SELECT * FROM series WHERE check_id = COALESCE($1, check_id) ORDER BY id")
                 .bind(what.check.as_deref()).fetch_all(pool).await?
         });
-        let key = |Series { id, check_id: check, probe, target, part }| (id, SeriesKey { check, probe, target, part });
+        let key = |Series { id, check_id: check, probe, target, part }| {
+            (id, SeriesKey { check, probe, target, part })
+        };
         Ok(rows.into_iter().map(key).filter(|(_, key)| what.covers_series(key.as_ref())).collect())
     }
 

@@ -76,7 +76,10 @@ pub fn read(bytes: &[u8], received: Micros) -> Result<Event, Error> {
 ///
 /// # Errors
 /// When the bytes are damaged or from a newer version.
-pub fn edit(bytes: &[u8], edit: impl FnOnce(&mut serde_json::Value) -> bool) -> Result<Option<Vec<u8>>, Error> {
+pub fn edit(
+    bytes: &[u8],
+    edit: impl FnOnce(&mut serde_json::Value) -> bool,
+) -> Result<Option<Vec<u8>>, Error> {
     let (kind, json) = unpack(bytes)?;
     if kind != REPORT {
         return Ok(None);

@@ -22,8 +22,7 @@ const LEAST_ROLLUPS: Duration = Duration::from_secs(8 * 24 * 3600);
 pub fn read(section: Option<&At<'_>>) -> Option<Retention> {
     let default = Retention::default();
     let Some(section) = section else { return Some(default) };
-    let fields =
-        section.settings(&["log", "raw", "rollups", "evidence", "mesh", "timeline", "audit"])?;
+    let fields = section.settings(&["log", "raw", "rollups", "evidence", "mesh", "timeline", "audit"])?;
     let log = time(&fields, "log", default.log, LEAST_LOG, LONGEST_LOG);
     let raw = time(&fields, "raw", default.raw, DAY, LONGEST);
     let rollups = time(&fields, "rollups", default.rollups, LEAST_ROLLUPS, LONGEST);

@@ -97,7 +97,10 @@ fn add(rows: &mut Rows, report: &Report, wanted: impl Fn(KeyRef<'_>, i64) -> boo
         let known = key.check != "dns" || (key.probe == "p" && key.target == "a");
         if known && wanted(key.as_ref(), at.0) {
             for step in &sample.steps {
-                rows.add(SeriesKey { part: step.name.clone(), ..key.clone() }, Row::of_step(step, sample, at));
+                rows.add(
+                    SeriesKey { part: step.name.clone(), ..key.clone() },
+                    Row::of_step(step, sample, at),
+                );
             }
             rows.add(key, Row::of(sample, at));
         }
@@ -107,7 +110,8 @@ fn add(rows: &mut Rows, report: &Report, wanted: impl Fn(KeyRef<'_>, i64) -> boo
 fn expected(runs: &[&[Run]], forgotten: Option<&Selection>) -> Rows {
     let mut rows = Rows::default();
     for probe in [true, false] {
-        let samples = runs.iter().flat_map(|runs| runs.iter()).filter(|run| run.2 == probe).map(run).collect();
+        let samples =
+            runs.iter().flat_map(|runs| runs.iter()).filter(|run| run.2 == probe).map(run).collect();
         let report = report(if probe { "p" } else { "q" }, 0, samples);
         add(&mut rows, &report, |key, at| forgotten.is_none_or(|what| !what.covers(key, at)));
     }
@@ -169,7 +173,9 @@ fn ago(minutes: i64) -> i64 {
 
 /// Runs of three days, three an hour.
 fn days() -> Vec<Run> {
-    (0..3 * 72).map(|n| (n % 4, n % 3 == 0, n % 5 < 3, i64::try_from(n).expect("few") * 20, n % 7 == 0)).collect()
+    (0..3 * 72)
+        .map(|n| (n % 4, n % 3 == 0, n % 5 < 3, i64::try_from(n).expect("few") * 20, n % 7 == 0))
+        .collect()
 }
 
 #[test]
@@ -177,7 +183,12 @@ fn what_is_asked_for_is_forgotten_on_both_engines() {
     let runs = [days(), days()[..60].to_vec(), days()[..20].to_vec()];
     let all = [
         Selection { check: Some("home".into()), ..Selection::default() },
-        Selection { probe: Some("p".into()), from: Some(ago(2_000)), to: Some(ago(90)), ..Selection::default() },
+        Selection {
+            probe: Some("p".into()),
+            from: Some(ago(2_000)),
+            to: Some(ago(90)),
+            ..Selection::default()
+        },
         Selection { target: Some("b".into()), from: Some(ago(1_000)), ..Selection::default() },
         Selection { check: Some("buy".into()), to: Some(ago(777)), ..Selection::default() },
     ];
@@ -259,7 +270,8 @@ fn runs() -> impl Strategy<Value = Vec<Run>> {
 }
 
 fn selections() -> impl Strategy<Value = Selection> {
-    let id = |of: [&'static str; 2]| prop::option::of(prop::sample::select(of.to_vec()).prop_map(String::from));
+    let id =
+        |of: [&'static str; 2]| prop::option::of(prop::sample::select(of.to_vec()).prop_map(String::from));
     let time = || prop::option::of((0_i64..4_000).prop_map(ago));
     (id(["home", "buy"]), id(["p", "q"]), id(["a", "b"]), time(), time())
         .prop_map(|(check, probe, target, from, to)| Selection { check, probe, target, from, to })
