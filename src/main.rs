@@ -6,6 +6,7 @@ mod backup;
 mod check;
 mod collector;
 mod demo;
+mod erase;
 mod evidence;
 mod exit;
 mod place;
@@ -53,6 +54,8 @@ enum Command {
     Simulate(simulate::Args),
     /// Open evidence that a collector has encrypted.
     Evidence(evidence::Args),
+    /// Forget measurements on request, also while collectors run.
+    Erase(erase::Args),
     /// Make a secret: a probe's token, a webhook key, a key of the mesh, of backups or of evidence.
     Secret(secret::Args),
 }
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
                 Command::Restore(args) => restore::run(args).await,
                 Command::Simulate(args) => simulate::run(args).await,
                 Command::Evidence(args) => evidence::run(&args),
+                Command::Erase(args) => erase::run(args).await,
                 Command::Secret(args) => secret::run(&args),
             }
         }),

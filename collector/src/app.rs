@@ -7,7 +7,7 @@ use crate::{
     deliver::{Dispatcher, Receivers},
     exchange::Exchange,
     fold::Fold,
-    history::History,
+    history::{self, History},
     hub::Hub,
     ingest::{self, Intake, Writer, assigned::Assigned, auth::Tokens},
     mandate::Mandate,
@@ -200,8 +200,9 @@ impl Collector {
             changes,
         );
         let writer = ingest::start(&tasks, store.clone(), tail.clone());
-        let (lease, feed) = (mandate.clone(), tail.clone());
-        let caught_up = history.start(&tasks, feed, Arc::new(move || lease.term()));
+        let lease = mandate.clone();
+        let term: history::Term = Arc::new(move || lease.term());
+        let caught_up = history.start(&tasks, tail.clone(), Arc::clone(&term));
         let others = tail.clone();
         tasks.spawn(Stage::Intake, "exchange", |stop| exchange.run(others, stop));
         let dispatcher = Dispatcher {
@@ -217,8 +218,13 @@ impl Collector {
         };
         tasks.spawn(Stage::Output, "dispatcher", |stop| dispatcher.run(stop));
         tasks.spawn(Stage::Output, "decider", |stop| fold.run(stop));
-        let (old, old_clock) = (store.clone(), clock.clone());
-        tasks.spawn(Stage::Intake, "retention", |stop| retention::run(old, old_clock, stop));
+        let keeper = retention::Keeper {
+            store: store.clone(),
+            retention: config.retention,
+            clock: clock.clone(),
+            term,
+        };
+        tasks.spawn(Stage::Intake, "retention", |stop| keeper.run(stop));
         let healing = store.clone();
         tasks.spawn(Stage::Intake, "storage watch", |stop| healing.watch_over(stop));
 

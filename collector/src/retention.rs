@@ -1,45 +1,137 @@
-//! Keeps the database bounded: old log entries that were folded, old timeline entries, old windows of
-//! the mesh.
+//! Keeps the database bounded: deletes what is older than `retention` of the configuration says, in small steps between
+//! which others write. Only the collector that holds the lease does it.
 
-use crate::store::Store;
+use crate::{
+    config::Retention,
+    history::Term,
+    store::{AUDIT_BITE, Error, Kind, Store},
+};
 use runtime::clock::SharedClock;
 use std::time::Duration;
-use tokio::time::interval;
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+use wire::Micros;
 
-/// How long the log is kept.
-const LOG: Duration = Duration::from_secs(48 * 3600);
-/// How long the timeline is kept.
-const TIMELINE: Duration = Duration::from_secs(400 * 24 * 3600);
-/// How long the windows of the mesh are kept.
-const MESH: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How often a pass is made.
 const EVERY: Duration = Duration::from_secs(600);
+/// Rows that are deleted before it looks again whether it may go on.
+const STEP: u64 = 5_000;
+/// States of the decider are forgotten so much before the log that they are gone on with.
+const STATES_BEFORE_LOG: Duration = Duration::from_secs(3_600);
 
-/// Makes passes until told to stop.
-pub async fn run(store: Store, clock: SharedClock, stop: CancellationToken) {
-    let mut tick = interval(EVERY);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = tick.tick() => {}
-        }
-        let now = clock.now();
-        let log = store.expire_log(now.minus(LOG)).await;
-        let timeline = store.expire_timeline(now.minus(TIMELINE)).await;
-        let mesh = store.expire_mesh(now.minus(MESH)).await;
-        for (what, result) in [("log", log), ("timeline", timeline), ("mesh", mesh)] {
-            match result {
-                Ok(0) => {}
-                Ok(count) => tracing::info!(what, count, "old entries deleted"),
-                Err(error) => {
-                    tracing::warn!(
-                        what,
-                        error = &error as &dyn std::error::Error,
-                        "old entries were not deleted"
-                    );
-                }
+/// Deletes what is too old.
+#[derive(Clone)]
+pub struct Keeper {
+    pub store: Store,
+    pub retention: Retention,
+    pub clock: SharedClock,
+    pub term: Term,
+}
+
+/// What is forgotten in a pass.
+#[derive(Debug, Clone, Copy)]
+enum What {
+    Bulk(Kind),
+    States,
+    Timeline,
+    Audit,
+}
+
+impl Keeper {
+    /// Makes passes until told to stop.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut tick = interval(EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = tick.tick() => {}
+            }
+            // What is cut off by a stop was not committed, and the next pass does it.
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.pass() => {}
             }
         }
     }
+
+    /// Deletes everything that is too old now.
+    pub async fn pass(&self) {
+        if (self.term)().is_none() {
+            return;
+        }
+        let now = self.clock.now();
+        // On PostgreSQL what is new must find its partition.
+        if let Err(error) = self.store.make_partitions(now).await {
+            tell(&error, "making partitions");
+        }
+        let upto = match self.store.log_read().await {
+            Ok(upto) => upto,
+            Err(error) => return tell(&error, "looking how far the log was read"),
+        };
+        let keep = self.retention;
+        let states = keep.log.saturating_sub(STATES_BEFORE_LOG);
+        for (what, name, time) in [
+            (What::States, "states of the decider", states),
+            (What::Bulk(Kind::Log { upto }), "log", keep.log),
+            (What::Bulk(Kind::Evidence), "evidence", keep.evidence),
+            (What::Bulk(Kind::Segments), "runs", keep.raw),
+            (What::Bulk(Kind::Rollups), "roll-ups", keep.rollups),
+            (What::Bulk(Kind::Mesh), "mesh", keep.mesh),
+            (What::Timeline, "timeline", keep.timeline),
+            (What::Audit, "audit", keep.audit),
+        ] {
+            self.forget(what, name, now.minus(time)).await;
+        }
+    }
+
+    async fn forget(&self, what: What, name: &str, before: Micros) {
+        let (mut rows, mut partitions) = (0, 0);
+        // Between two steps the lease may have gone to another collector.
+        while let Some(term) = (self.term)() {
+            match self.step(what, term, before).await {
+                Ok((more_rows, more_partitions, more)) => {
+                    rows += more_rows;
+                    partitions += more_partitions;
+                    // Without progress the next pass goes on.
+                    if !more || more_rows + more_partitions == 0 {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    tell(&error, name);
+                    break;
+                }
+            }
+        }
+        if rows + partitions > 0 {
+            tracing::info!(what = name, rows, partitions, %before, "forgotten, as the retention says");
+        }
+    }
+
+    /// Deletes some. Returns rows, partitions, and whether there is more.
+    async fn step(&self, what: What, term: i64, before: Micros) -> Result<(u64, u64, bool), Error> {
+        let store = &self.store;
+        let rows = match what {
+            What::Bulk(kind) => {
+                let expired = store.expire(kind, before, STEP).await?;
+                return Ok((expired.rows, expired.partitions, expired.more));
+            }
+            What::States => return Ok((store.expire_replays(term, before).await?, 0, false)),
+            What::Timeline => store.expire_timeline(term, before).await?,
+            What::Audit => return store.expire_audit(term, before).await.map(|rows| (rows, 0, rows > 0)),
+        };
+        Ok((rows, 0, rows >= AUDIT_BITE.unsigned_abs()))
+    }
 }
+
+fn tell(error: &Error, what: &str) {
+    tracing::warn!(
+        what,
+        error = error as &dyn std::error::Error,
+        "forgetting what is old failed and is tried again"
+    );
+}
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,41 @@ pub struct Config {
     pub steering: Steering,
     /// The probes' measurements of each other; none when not configured.
     pub mesh: Option<Mesh>,
+    pub retention: Retention,
+}
+
+/// How long each kind of data is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Reports as they came. At least 48 h. Default 48 h.
+    pub log: Duration,
+    /// Every single run. Default 30 days.
+    pub raw: Duration,
+    /// Hourly roll-ups; not shorter than `raw`. Default 400 days.
+    pub rollups: Duration,
+    /// What failing and slow runs saw. Default 30 days.
+    pub evidence: Duration,
+    /// Windows of the mesh. Default 30 days.
+    pub mesh: Duration,
+    /// What happened. Default 400 days.
+    pub timeline: Duration,
+    /// Plans, deliveries, configuration documents and erasures that are no longer in force. Default 400 days.
+    pub audit: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let days = |days: u64| Duration::from_secs(days * 24 * 3600);
+        Self {
+            log: days(2),
+            raw: days(30),
+            rollups: days(400),
+            evidence: days(30),
+            mesh: days(30),
+            timeline: days(400),
+            audit: days(400),
+        }
+    }
 }
 
 /// Where users and servers are.

@@ -8,6 +8,7 @@
 mod arrival;
 mod compactor;
 mod configured;
+mod erase;
 mod erasures;
 mod heads;
 mod key;
@@ -23,6 +24,7 @@ mod shard;
 mod tests;
 
 pub use arrival::{Arrivals, OLDEST, at};
+pub use erase::{Erased, erase};
 pub use erasures::{Erasures, Selection};
 pub use heads::Heads;
 pub use key::{KeyRef, SeriesKey};
@@ -54,6 +56,10 @@ pub enum Error {
     Damaged { check: String, day: i64, source: series::Corrupt },
     #[error("a segment did not come back as it was written; the rows stay where they are")]
     Unfaithful,
+    #[error(
+        "day {day} of check {check} was written by a collector again and again meanwhile: ask again later"
+    )]
+    Busy { check: String, day: i64 },
     #[error("the work on rows ended with a panic")]
     Panicked(#[from] tokio::task::JoinError),
 }

@@ -238,18 +238,4 @@ impl Store {
         });
         Ok(position)
     }
-
-    /// Deletes entries received before `before` that the decider has folded; says how many.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn expire_log(&self, before: Micros) -> Result<u64, Error> {
-        Ok(write!(self, tx => {
-            sqlx::query(
-                "DELETE FROM report_log WHERE received < $1
-                   AND position <= (SELECT COALESCE(MAX(position), 0) FROM decision_state)",
-            )
-            .bind(before.0).execute(&mut *tx).await?.rows_affected()
-        }))
-    }
 }

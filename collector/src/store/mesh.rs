@@ -2,7 +2,7 @@
 
 use super::{
     Error, Store,
-    db::{document, on, write},
+    db::{document, on},
 };
 use crate::decide::Event;
 use wire::{
@@ -90,17 +90,6 @@ impl Store {
             .bind(one.as_str()).bind(other.as_str()).bind(before).bind(limit).fetch_all(pool).await?
         });
         read(rows)
-    }
-
-    /// Deletes windows received before `before`; says how many.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn expire_mesh(&self, before: Micros) -> Result<u64, Error> {
-        Ok(write!(self, tx => {
-            sqlx::query("DELETE FROM mesh_window WHERE received < $1")
-                .bind(before.0).execute(&mut *tx).await?.rows_affected()
-        }))
     }
 }
 

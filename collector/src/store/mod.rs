@@ -3,11 +3,13 @@
 //! To add a function: write it in the file of its kind with `on!` for reading or `Store::write` for writing,
 //! in portable SQL (see `migrations/README.md`), and add it to the conformance test that runs on both engines.
 
+mod audit;
 pub mod backup;
 mod compaction;
 mod db;
 mod decision;
 mod delivery;
+mod erasure;
 mod error;
 mod evidence;
 mod expire;
@@ -35,10 +37,12 @@ mod writing;
 #[cfg(test)]
 pub(crate) mod conformance;
 
+pub use audit::BITE as AUDIT_BITE;
 pub use compaction::{DayOfCheck, Replacement, SegmentInfo};
 pub use db::{Options, Place, Store};
 pub use decision::{Commit, NewPlan, Saved};
 pub use delivery::{Due, Outcome};
+pub use erasure::Rewrite;
 pub use error::{Error, Reaction};
 pub use expire::{Expired, Kind};
 pub use health::{Degraded, Health};

@@ -71,6 +71,25 @@ pub fn read(bytes: &[u8], received: Micros) -> Result<Event, Error> {
     }
 }
 
+/// Changes the report of an entry, if `edit` says that it has changed it. Nothing when it is no report, or was not
+/// changed.
+///
+/// # Errors
+/// When the bytes are damaged or from a newer version.
+pub fn edit(
+    bytes: &[u8],
+    edit: impl FnOnce(&mut serde_json::Value) -> bool,
+) -> Result<Option<Vec<u8>>, Error> {
+    let (kind, json) = unpack(bytes)?;
+    if kind != REPORT {
+        return Ok(None);
+    }
+    let mut entry: serde_json::Value =
+        serde_json::from_slice(&json).map_err(|source| Error::Stored { what: "a log entry", source })?;
+    let edited = entry.get_mut("report").is_some_and(edit);
+    Ok(edited.then(|| pack(REPORT, &entry)))
+}
+
 fn unpack(bytes: &[u8]) -> Result<(u8, Vec<u8>), Error> {
     let damaged = || Error::Unreadable { what: "a log entry" };
     let (head, block) = bytes.split_at_checked(5).ok_or_else(damaged)?;

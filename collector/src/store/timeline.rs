@@ -2,7 +2,7 @@
 
 use super::{
     Error, Store,
-    db::{document, on, write},
+    db::{document, on},
 };
 use sqlx::FromRow;
 use wire::{
@@ -84,16 +84,5 @@ impl Store {
         rows.into_iter()
             .map(|(plan, guards)| Ok((document(&plan, "a plan")?, document(&guards, "a plan's guards")?)))
             .collect()
-    }
-
-    /// Deletes timeline entries from before `before`, but never the newest, so that ids go on growing; says how many.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn expire_timeline(&self, before: Micros) -> Result<u64, Error> {
-        Ok(write!(self, tx => {
-            sqlx::query("DELETE FROM timeline WHERE at < $1 AND id < (SELECT MAX(id) FROM timeline)")
-                .bind(before.0).execute(&mut *tx).await?.rows_affected()
-        }))
     }
 }

@@ -9,6 +9,7 @@ mod kinds;
 mod mesh;
 mod reach;
 mod residency;
+mod retention;
 mod robust;
 mod warned;
 

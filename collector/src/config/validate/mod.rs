@@ -11,6 +11,7 @@ mod reach;
 mod receivers;
 mod regions;
 mod request;
+mod retention;
 mod services;
 mod source;
 mod steering;
@@ -23,8 +24,8 @@ use std::{collections::BTreeMap, path::Path};
 const VERSION: i64 = 1;
 
 /// The sections, and the version.
-const SECTIONS: [&str; 8] =
-    ["version", "regions", "probes", "services", "checks", "receivers", "steering", "mesh"];
+const SECTIONS: [&str; 9] =
+    ["version", "regions", "probes", "services", "checks", "receivers", "steering", "mesh", "retention"];
 
 /// Entries by id; nothing in the place of an entry that is wrong, so that its id is known all the same.
 type Entries<Id, T> = BTreeMap<Id, Option<T>>;
@@ -52,6 +53,7 @@ pub fn document(root: &At<'_>, folder: &Path) -> Option<Config> {
     let context = checks::Context { regions: &regions, probes: &probes, services: &services };
     let checks = checks::read(section("checks"), &context);
     let mesh = mesh::read(section("mesh"), &probes, folder);
+    let retention = retention::read(section("retention"));
     let steering = steering::read(section("steering"), &services, &checks);
 
     let checks = complete(checks)?;
@@ -67,6 +69,7 @@ pub fn document(root: &At<'_>, folder: &Path) -> Option<Config> {
         receivers: complete(receivers)?,
         steering: steering?,
         mesh: mesh?,
+        retention: retention?,
     })
 }
 

@@ -2,15 +2,15 @@
 //! take turns as the decider, flushes, restarts. Whatever happens, what is in memory above the cursors and what is in
 //! the database together are exactly the rows of the log, and the roll-ups are those of all sealed rows.
 
-use super::{CHECKS, HOUR_US, T0, config, report, sample, step};
+use super::{CHECKS, HOUR_US, Rows, T0, block_on, config, report, rollups, sample, step, stored};
 use crate::{
     history::{History, SHARDS, SeriesKey, at, compactor::Compactor, sealer::Sealer, shard_of},
     store::{Error, Store, conformance::Engine},
 };
 use proptest::{prelude::*, strategy::ValueTree};
 use runtime::clock::ManualClock;
-use series::{Row, rollup::Rollup, segment};
-use std::{collections::BTreeMap, sync::Arc};
+use series::Row;
+use std::sync::Arc;
 use wire::{
     Micros,
     report::Report,
@@ -177,7 +177,7 @@ impl World {
     }
 
     async fn seal(&mut self, who: usize, shard: usize) {
-        let before = self.stored().await;
+        let before = stored(&self.store).await;
         let member = &mut self.members[who];
         let sealed = member.sealer.seal(member.term, shard).await;
         if who == self.decider {
@@ -193,33 +193,8 @@ impl World {
                 Ok(true) => assert!(nothing_to_do),
                 other => panic!("{other:?}"),
             }
-            assert_eq!(self.stored().await, before, "a decider that was overtaken writes nothing");
+            assert_eq!(stored(&self.store).await, before, "a decider that was overtaken writes nothing");
         }
-    }
-
-    /// All rows in segments.
-    async fn stored(&self) -> Rows {
-        let ids: BTreeMap<i64, SeriesKey> = {
-            let known = self.store.series_of(&CHECKS.into_iter().collect()).await.expect("read");
-            known.into_iter().map(|(key, id)| (id, key)).collect()
-        };
-        let mut rows = Rows::default();
-        for stored in self.store.all_segments().await.expect("read") {
-            let decoded = segment::decode(&stored.data).expect("sound");
-            let mut count = 0;
-            for entry in decoded.entries() {
-                let key = &ids[&entry.series];
-                assert_eq!(key.check, stored.check);
-                for row in decoded.rows(entry.series).expect("sound") {
-                    assert_eq!(row.at.div_euclid(24 * HOUR_US), stored.day);
-                    assert!((stored.min_at..=stored.max_at).contains(&row.at));
-                    rows.add(key.clone(), row);
-                    count += 1;
-                }
-            }
-            assert_eq!(count, stored.rows);
-        }
-        rows
     }
 
     /// The rows of log entries up to a position, of checks in some shards.
@@ -255,9 +230,9 @@ impl World {
     async fn check(&mut self) {
         let state = self.store.seal_state().await.expect("read");
         let cursor = |check: &str| state.cursors[shard_of(check)];
-        let stored = self.stored().await;
+        let stored = stored(&self.store).await;
         assert_eq!(stored, self.expected(cursor), "sealed is what is up to the cursors");
-        assert_eq!(self.rollups().await, stored.rollups(), "roll-ups are those of all sealed rows");
+        assert_eq!(rollups(&self.store).await, stored.rollups(), "roll-ups are those of all sealed rows");
         for who in 0..self.members.len() {
             let taken = self.members[who].history.heads().taken();
             let mut all = stored.clone();
@@ -275,16 +250,6 @@ impl World {
         }
     }
 
-    /// All roll-ups in the database.
-    async fn rollups(&self) -> BTreeMap<(SeriesKey, i64), Rollup> {
-        let known = self.store.series_of(&CHECKS.into_iter().collect()).await.expect("read");
-        let hours = (T0.0 / HOUR_US - 9 * 24)..(T0.0 / HOUR_US + 24);
-        let wanted = known.values().flat_map(|id| hours.clone().map(|hour| (*id, hour)));
-        let found = self.store.rollups(wanted.collect::<Vec<_>>()).await.expect("read");
-        let keys: BTreeMap<i64, &SeriesKey> = known.iter().map(|(key, id)| (*id, key)).collect();
-        found.into_iter().map(|((series, hour), rollup)| ((keys[&series].clone(), hour), rollup)).collect()
-    }
-
     /// Everything to the end: all is read and sealed.
     async fn finish(&mut self) {
         for who in 0..2 {
@@ -298,30 +263,7 @@ impl World {
         self.check().await;
         assert_eq!(self.members[decider].history.heads().rows(), 0);
         let last = self.log.last().map_or(0, |entry| entry.position);
-        assert_eq!(self.stored().await, self.expected(|_| last));
-    }
-}
-
-/// Rows by series, as a multiset.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Rows(BTreeMap<SeriesKey, Vec<Row>>);
-
-impl Rows {
-    fn add(&mut self, key: SeriesKey, row: Row) {
-        let rows = self.0.entry(key).or_default();
-        let sorted = |row: &Row| (row.at, row.total_us, format!("{row:?}"));
-        let place = rows.partition_point(|other| sorted(other) < sorted(&row));
-        rows.insert(place, row);
-    }
-
-    fn rollups(&self) -> BTreeMap<(SeriesKey, i64), Rollup> {
-        let mut rollups: BTreeMap<(SeriesKey, i64), Rollup> = BTreeMap::new();
-        for (key, rows) in &self.0 {
-            for row in rows {
-                rollups.entry((key.clone(), row.at.div_euclid(HOUR_US))).or_default().add(row);
-            }
-        }
-        rollups
+        assert_eq!(stored(&self.store).await, self.expected(|_| last));
     }
 }
 
@@ -335,11 +277,6 @@ async fn live(store: Store, steps: Vec<Step>) {
     }
     world.check().await;
     world.finish().await;
-}
-
-fn block_on(work: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(work);
 }
 
 proptest! {

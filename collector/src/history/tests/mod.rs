@@ -1,8 +1,15 @@
 //! What the tests of the history share: a configuration, and reports for it.
 
+mod erase;
 mod life;
 
-use crate::config::{self, Config};
+use super::SeriesKey;
+use crate::{
+    config::{self, Config},
+    store::Store,
+};
+use series::{Row, rollup::Rollup, segment};
+use std::collections::BTreeMap;
 use wire::{
     Micros,
     report::Report,
@@ -59,4 +66,72 @@ pub fn step(name: &str) -> StepResult {
 
 pub fn report(probe: &str, sequence: i64, samples: Vec<Sample>) -> Report {
     Report { probe: probe.parse().expect("an id"), sequence, samples, mesh: Vec::new() }
+}
+
+/// Rows by series, as a multiset.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rows(BTreeMap<SeriesKey, Vec<Row>>);
+
+impl Rows {
+    pub fn add(&mut self, key: SeriesKey, row: Row) {
+        let rows = self.0.entry(key).or_default();
+        let sorted = |row: &Row| (row.at, row.total_us, format!("{row:?}"));
+        let place = rows.partition_point(|other| sorted(other) < sorted(&row));
+        rows.insert(place, row);
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
+    }
+
+    /// The roll-ups of all of them.
+    pub fn rollups(&self) -> BTreeMap<(SeriesKey, i64), Rollup> {
+        let mut rollups: BTreeMap<(SeriesKey, i64), Rollup> = BTreeMap::new();
+        for (key, rows) in &self.0 {
+            for row in rows {
+                rollups.entry((key.clone(), row.at.div_euclid(HOUR_US))).or_default().add(row);
+            }
+        }
+        rollups
+    }
+}
+
+/// All rows in segments.
+pub async fn stored(store: &Store) -> Rows {
+    let known = store.series_of(&CHECKS.into_iter().collect()).await.expect("read");
+    let ids: BTreeMap<i64, SeriesKey> = known.into_iter().map(|(key, id)| (id, key)).collect();
+    let mut rows = Rows::default();
+    for stored in store.all_segments().await.expect("read") {
+        let decoded = segment::decode(&stored.data).expect("sound");
+        let mut count = 0;
+        for entry in decoded.entries() {
+            let key = &ids[&entry.series];
+            assert_eq!(key.check, stored.check);
+            for row in decoded.rows(entry.series).expect("sound") {
+                assert_eq!(row.at.div_euclid(24 * HOUR_US), stored.day);
+                assert!((stored.min_at..=stored.max_at).contains(&row.at));
+                rows.add(key.clone(), row);
+                count += 1;
+            }
+        }
+        assert_eq!(count, stored.rows);
+        assert!(count > 0, "no empty segment");
+    }
+    rows
+}
+
+/// All roll-ups in the database.
+pub async fn rollups(store: &Store) -> BTreeMap<(SeriesKey, i64), Rollup> {
+    let known = store.series_of(&CHECKS.into_iter().collect()).await.expect("read");
+    let hours = (T0.0 / HOUR_US - 9 * 24)..(T0.0 / HOUR_US + 24);
+    let wanted = known.values().flat_map(|id| hours.clone().map(|hour| (*id, hour)));
+    let found = store.rollups(wanted.collect::<Vec<_>>()).await.expect("read");
+    let keys: BTreeMap<i64, &SeriesKey> = known.iter().map(|(key, id)| (*id, key)).collect();
+    found.into_iter().map(|((series, hour), rollup)| ((keys[&series].clone(), hour), rollup)).collect()
+}
+
+pub fn block_on(work: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(work);
 }

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::{
-    history::{SHARDS, SeriesKey},
+    history::{SHARDS, Selection, SeriesKey},
     store::{
         Error, NewSegment, Rollups, Seal, Store,
         db::{on, write},
@@ -38,13 +38,30 @@ impl Store {
         Ok(rows.into_iter().map(segment).collect())
     }
 
+    /// As if the decider had read the log up to a position.
+    pub(crate) async fn pretend_decided(&self, position: i64) -> Result<(), Error> {
+        write!(self, tx => {
+            sqlx::query(
+                "INSERT INTO decision_state (id, term, number, position, saved, state) VALUES (1, 0, 0, $1, 0, $2)",
+            )
+            .bind(position).bind(&b""[..]).execute(&mut *tx).await?;
+        });
+        Ok(())
+    }
+
+    pub(crate) async fn count_erasures(&self) -> Result<i64, Error> {
+        let (count,) =
+            on!(self, pool => sqlx::query_as("SELECT COUNT(*) FROM erasure").fetch_one(pool).await?);
+        Ok(count)
+    }
+
     pub(crate) async fn forget_history(&self) -> Result<(), Error> {
         write!(self, tx => {
-            for table in ["segment", "rollup", "series", "erasure"] {
+            for table in ["segment", "rollup", "series", "erasure", "report_log", "source_seen", "evidence"] {
                 let sql = sqlx::AssertSqlSafe(format!("DELETE FROM {table}"));
                 sqlx::query(sql).execute(&mut *tx).await?;
             }
-            sqlx::query("UPDATE seal_cursor SET position = 0").execute(&mut *tx).await?;
+            sqlx::query("UPDATE seal_cursor SET position = 0, changes = 0").execute(&mut *tx).await?;
         });
         Ok(())
     }
@@ -73,6 +90,7 @@ async fn history_is_written_the_same_way_on_both_engines() {
         let term = store.take_lease("me", T0).await.expect("taken");
         sealing(&store, term).await;
         cursors(&store, term).await;
+        audit(&store).await;
         store.close().await;
     }
 }
@@ -153,4 +171,29 @@ async fn cursors(store: &Store, _: i64) {
     store.advance(term, &[], 99).await.expect("nothing to do");
     let cursors = store.seal_state().await.expect("read").cursors;
     assert_eq!((cursors[1], cursors[3], cursors[63], cursors[2]), (65, 70, 65, 0), "never back");
+}
+
+async fn audit(store: &Store) {
+    let term = store.take_lease("the auditor", T0).await.expect("taken");
+    for number in 0..30_i64 {
+        store.revise(&format!("a: {number}"), T0.plus_us(number)).await.expect("stored");
+        store.begin_erasure(&Selection::default(), true, T0.plus_us(number)).await.expect("noted");
+    }
+    let all = || async {
+        let documents = store.documents(100).await.expect("read").len();
+        (documents, store.count_erasures().await.expect("counted"))
+    };
+    assert_eq!(all().await, (30, 30));
+    let before = T0.plus_us(20);
+    let fenced = store.expire_audit(term - 1, before).await;
+    assert!(matches!(fenced, Err(Error::Fenced { .. })));
+    let mut deleted = 0;
+    loop {
+        match store.expire_audit(term, before).await.expect("deleted") {
+            0 => break,
+            more => deleted += more,
+        }
+    }
+    // Nine documents are older than the newest twenty, and twenty erasures older than what is asked for.
+    assert_eq!((deleted, all().await), (29, (21, 10)));
 }

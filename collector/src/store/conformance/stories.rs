@@ -2,7 +2,7 @@
 
 use crate::{
     decide::{Event, Note, State, Told},
-    store::{Commit, Entry, Error, NewPlan, Outcome, Store},
+    store::{Commit, Entry, Error, Kind, NewPlan, Outcome, Store},
 };
 use std::collections::BTreeMap;
 use wire::{
@@ -132,7 +132,8 @@ async fn mesh(store: &Store) {
     let older = store.mesh_between(&pair.0, &pair.1, second.started.0, 10).await.expect("read");
     assert_eq!(older.len(), 3);
     assert_eq!(store.mesh_between(&pair.0, &probe("p3"), i64::MAX, 3).await.expect("read"), []);
-    assert_eq!(store.expire_mesh(T0.plus_us(100_000_000)).await.expect("deleted"), 3);
+    let expired = store.expire(Kind::Mesh, T0.plus_us(100_000_000), 100).await.expect("deleted");
+    assert_eq!(expired.rows, 3);
     assert_eq!(store.mesh(T0).await.expect("read"), [second]);
 }
 
@@ -258,10 +259,11 @@ async fn fencing(store: &Store, term: i64) {
         store.deliveries(&shop(), 2).await.expect("read").iter().map(|d| (d.state, d.attempts)).collect();
     assert_eq!(states, [(DeliveryState::Pending, 1), (DeliveryState::Pending, 0)]);
 
-    assert_eq!(store.expire_timeline(T0.plus_us(1)).await.expect("deleted"), 1, "the newest stays");
+    assert_eq!(store.expire_timeline(newer, T0.plus_us(1)).await.expect("deleted"), 1, "the newest stays");
     let before = store.log_after(0, 100).await.expect("read").len();
-    let deleted = store.expire_log(T0.plus_us(1)).await.expect("deleted");
-    assert_eq!(deleted, 4, "reports that were folded, and nothing after the decider's position");
+    assert_eq!(store.log_read().await.expect("read"), 0, "the history has read nothing yet");
+    let deleted = store.expire(Kind::Log { upto: 5 }, T0.plus_us(1), 100).await.expect("deleted");
+    assert_eq!(deleted.rows, 4, "reports that were folded, and nothing after the decider's position");
     assert_eq!(store.log_after(0, 100).await.expect("read").len(), before - 4);
 }
 

@@ -1,0 +1,279 @@
+//! Forgetting on request: what the database does of it. The order is that of [`crate::history::erase`].
+
+use super::{
+    Error, NewSegment, Rollups, Store,
+    compaction::{DayOfCheck, in_list, remove_segments},
+    db::{Db, on, write},
+    history::{insert_segments, whole},
+    payload, rollup,
+};
+use crate::history::{KeyRef, Selection, SeriesKey};
+use serde_json::Value;
+use sqlx::{FromRow, QueryBuilder};
+use wire::Micros;
+
+/// Rows in one transaction.
+const BITE: i64 = 200;
+/// The most values in one `IN (…)`.
+const LIST: usize = 500;
+
+/// What replaces a day of a check.
+#[derive(Debug)]
+pub struct Rewrite<'a> {
+    pub shard: usize,
+    /// The cursor and the changes of the shard when the old segments were read.
+    pub position: i64,
+    pub changes: i64,
+    pub of: &'a DayOfCheck,
+    /// The numbers of the old segments.
+    pub old: &'a [i64],
+    pub new: &'a [NewSegment],
+    /// Roll-ups that are made again.
+    pub rollups: &'a Rollups,
+    /// Roll-ups that go, by series and hour.
+    pub gone: &'a [(i64, i64)],
+}
+
+#[derive(FromRow)]
+struct Series {
+    id: i64,
+    check_id: String,
+    probe: String,
+    target: String,
+    part: String,
+}
+
+/// Adds the conditions of a selection on a table with columns `check_id`, `probe`, `target` and `at`.
+macro_rules! conditions {
+    ($query:expr, $selection:expr) => {{
+        let selection: &Selection = $selection;
+        for (column, value) in [
+            (" AND check_id = ", &selection.check),
+            (" AND probe = ", &selection.probe),
+            (" AND target = ", &selection.target),
+        ] {
+            if let Some(value) = value {
+                $query.push(column).push_bind(value.as_str());
+            }
+        }
+        if let Some(from) = selection.from {
+            $query.push(" AND at >= ").push_bind(from);
+        }
+        if let Some(to) = selection.to {
+            $query.push(" AND at < ").push_bind(to);
+        }
+    }};
+}
+
+impl Store {
+    /// Notes what is to be forgotten, and returns the log position up to which it holds. From now on nothing of it is
+    /// sealed: what was prepared without knowing of it is refused.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing was noted.
+    pub async fn begin_erasure(
+        &self,
+        what: &Selection,
+        evidence_only: bool,
+        now: Micros,
+    ) -> Result<i64, Error> {
+        if let Db::Sqlite(lite) = &self.db {
+            // On this connection, that is for this process: what is deleted is overwritten, not only unlinked.
+            sqlx::query("PRAGMA secure_delete = ON").execute(&lite.writer).await?;
+        }
+        Ok(write!(self, tx => {
+            // The row's lock orders it among the appends.
+            let (position,): (i64,) =
+                sqlx::query_as("UPDATE log_head SET position = position WHERE id = 1 RETURNING position")
+                    .fetch_one(&mut *tx).await?;
+            sqlx::query(
+                "INSERT INTO erasure (id, requested, position, check_id, probe, target, from_at, to_at, evidence_only)
+                 VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM erasure), $1, $2, $3, $4, $5, $6, $7, $8)",
+            )
+            .bind(now.0).bind(position)
+            .bind(what.check.as_deref()).bind(what.probe.as_deref()).bind(what.target.as_deref())
+            .bind(what.from).bind(what.to).bind(evidence_only)
+            .execute(&mut *tx).await?;
+            if !evidence_only {
+                sqlx::query("UPDATE seal_cursor SET changes = changes + 1").execute(&mut *tx).await?;
+            }
+            position
+        }))
+    }
+
+    /// The series that a selection means, with their numbers.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn series_in(&self, what: &Selection) -> Result<Vec<(i64, SeriesKey)>, Error> {
+        let rows: Vec<Series> = on!(self, pool => {
+            sqlx::query_as("SELECT * FROM series WHERE check_id = COALESCE($1, check_id) ORDER BY id")
+                .bind(what.check.as_deref()).fetch_all(pool).await?
+        });
+        let key = |Series { id, check_id: check, probe, target, part }| {
+            (id, SeriesKey { check, probe, target, part })
+        };
+        Ok(rows.into_iter().map(key).filter(|(_, key)| what.covers_series(key.as_ref())).collect())
+    }
+
+    /// The days of a check that have segments, or of which a series has roll-ups, oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn days_of(&self, check: &str, series: &[i64]) -> Result<Vec<i64>, Error> {
+        let rows: Vec<(i64,)> = on!(self, pool => {
+            sqlx::query_as("SELECT DISTINCT day FROM segment WHERE check_id = $1")
+                .bind(check).fetch_all(pool).await?
+        });
+        let mut days: Vec<i64> = rows.into_iter().map(|(day,)| day).collect();
+        for some in series.chunks(LIST) {
+            let hours: Vec<(i64,)> = on!(self, pool => {
+                let mut query = QueryBuilder::new("SELECT DISTINCT hour FROM rollup WHERE series");
+                in_list!(query, some);
+                query.build_query_as().persistent(false).fetch_all(pool).await?
+            });
+            days.extend(hours.into_iter().map(|(hour,)| hour.div_euclid(24)));
+        }
+        days.sort_unstable();
+        days.dedup();
+        Ok(days)
+    }
+
+    /// Puts a day of a check without what is forgotten into the place of the day as it was, in one transaction. False
+    /// when it is not any more as it was when it was read: then nothing was written.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing was written.
+    pub async fn rewrite_day(&self, by: &Rewrite<'_>) -> Result<bool, Error> {
+        Ok(write!(self, tx => {
+            let row: Option<(i64,)> = sqlx::query_as(
+                "UPDATE seal_cursor SET changes = changes + 1, number = number + $1
+                 WHERE shard = $2 AND position = $3 AND changes = $4 RETURNING number",
+            )
+            .bind(whole(by.new.len())).bind(whole(by.shard)).bind(by.position).bind(by.changes)
+            .fetch_optional(&mut *tx).await?;
+            match row {
+                Some((last,)) if by.old.is_empty() || remove_segments!(tx, by.of, by.old) => {
+                    insert_segments!(tx, last - whole(by.new.len()), by.new);
+                    rollup::put!(tx, by.rollups);
+                    for (series, hour) in by.gone {
+                        sqlx::query("DELETE FROM rollup WHERE series = $1 AND hour = $2")
+                            .bind(series).bind(hour).execute(&mut *tx).await?;
+                    }
+                    true
+                }
+                _ => false,
+            }
+        }))
+    }
+
+    /// How much evidence a selection means, of log entries up to a position.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_evidence(&self, what: &Selection, upto: i64) -> Result<u64, Error> {
+        let (count,): (i64,) = on!(self, pool => {
+            let mut query = QueryBuilder::new("SELECT COUNT(*) FROM evidence WHERE position <= ");
+            query.push_bind(upto);
+            conditions!(query, what);
+            query.build_query_as().persistent(false).fetch_one(pool).await?
+        });
+        Ok(count.unsigned_abs())
+    }
+
+    /// Deletes some of the evidence that a selection means, of log entries up to a position; says how many rows. None
+    /// were the last.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn erase_evidence(&self, what: &Selection, upto: i64) -> Result<u64, Error> {
+        Ok(write!(self, tx => {
+            let mut query = QueryBuilder::new(
+                "DELETE FROM evidence WHERE (position, ordinal) IN (SELECT position, ordinal FROM evidence WHERE position <= ",
+            );
+            query.push_bind(upto);
+            conditions!(query, what);
+            query.push(" LIMIT ").push_bind(BITE).push(")");
+            query.build().persistent(false).execute(&mut *tx).await?.rows_affected()
+        }))
+    }
+
+    /// Takes what a selection means out of some log entries after one position up to another: whole samples, or only
+    /// what they saw. Says the last position that was looked at, if there was one, and how many samples were changed.
+    /// With `dry`, nothing is written.
+    ///
+    /// # Errors
+    /// When the database fails or an entry cannot be read; then nothing was changed.
+    pub async fn erase_log(
+        &self,
+        what: &Selection,
+        evidence_only: bool,
+        (after, upto): (i64, i64),
+        dry: bool,
+    ) -> Result<Option<(i64, u64)>, Error> {
+        let rows: Vec<(i64, i64, i64, Vec<u8>)> = on!(self, pool => {
+            // What was received before the time began was before it too.
+            let mut query = QueryBuilder::new(
+                "SELECT position, received, clock_us, payload FROM report_log WHERE position > ",
+            );
+            query.push_bind(after).push(" AND position <= ").push_bind(upto);
+            if let Some(from) = what.from {
+                query.push(" AND received >= ").push_bind(from);
+            }
+            if let Some(probe) = &what.probe {
+                query.push(" AND source = ").push_bind(probe.as_str());
+            }
+            query.push(" ORDER BY position LIMIT ").push_bind(BITE);
+            query.build_query_as().persistent(false).fetch_all(pool).await?
+        });
+        let Some((last, ..)) = rows.last() else { return Ok(None) };
+        let last = *last;
+        let mut changed = 0;
+        let mut payloads = Vec::new();
+        for (position, received, clock_us, bytes) in rows {
+            let mut here = 0;
+            let edited = payload::edit(&bytes, |report| {
+                here = forget(report, what, evidence_only, received, clock_us);
+                here > 0
+            })?;
+            changed += here;
+            payloads.extend(edited.map(|bytes| (position, received, bytes)));
+        }
+        if !dry && !payloads.is_empty() {
+            write!(self, tx => {
+                for (position, received, bytes) in &payloads {
+                    sqlx::query("UPDATE report_log SET payload = $1 WHERE position = $2 AND received = $3")
+                        .bind(bytes.as_slice()).bind(position).bind(received).execute(&mut *tx).await?;
+                }
+            });
+        }
+        Ok(Some((last, changed)))
+    }
+}
+
+/// Takes samples out of a report, or what they saw; says of how many. By its JSON, so that what this version does not
+/// know stays as it is.
+fn forget(report: &mut Value, what: &Selection, evidence_only: bool, received: i64, clock_us: i64) -> u64 {
+    let probe = report.get("probe").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let Some(samples) = report.get_mut("samples").and_then(Value::as_array_mut) else { return 0 };
+    let is_meant = |sample: &Value| {
+        let text = |name: &str| sample.get(name).and_then(Value::as_str).unwrap_or_default();
+        let started = sample.get("started").and_then(Value::as_i64).unwrap_or_default();
+        let at = crate::history::at(Micros(started), clock_us, Micros(received)).0;
+        what.covers(KeyRef { check: text("check"), probe: &probe, target: text("target"), part: "" }, at)
+    };
+    let before = samples.len();
+    if !evidence_only {
+        samples.retain(|sample| !is_meant(sample));
+        return (before - samples.len()) as u64;
+    }
+    let mut changed = 0;
+    for sample in samples.iter_mut().filter(|sample| is_meant(sample)) {
+        let mut had = sample.get_mut("evidence").map(Value::take).is_some_and(|evidence| !evidence.is_null());
+        for address in sample.get_mut("addresses").and_then(Value::as_array_mut).into_iter().flatten() {
+            had |= address.as_object_mut().is_some_and(|address| address.remove("summary").is_some());
+        }
+        changed += u64::from(had);
+    }
+    changed
+}
