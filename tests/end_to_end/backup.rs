@@ -1,15 +1,10 @@
 //! A collector is backed up while it works, lost, and restored from a backup that is older than what receivers know.
 
 use crate::harness::{
-    LONG, Setup, World,
-    config::secret,
-    ending::proved,
-    entrance::Effect,
-    eventually,
-    process::sextant,
+    LONG, Setup, World, config::secret, ending::proved, entrance::Effect, eventually, process::sextant,
     world::id,
 };
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use std::{collections::BTreeSet, ffi::OsStr, fs, path::Path};
 use wire::{
     RegionId,
@@ -30,7 +25,11 @@ async fn run(arguments: &[&dyn AsRef<OsStr>], code: i32) -> anyhow::Result<Strin
 /// The series of the shop: check, probe and target.
 async fn series(world: &World) -> anyhow::Result<BTreeSet<String>> {
     let page: Page<serde_json::Value> = world.api().get("/api/v1/services/shop/series").await?;
-    Ok(page.items.iter().map(|item| format!("{} {} {}", item["check"], item["probe"], item["target"])).collect())
+    Ok(page
+        .items
+        .iter()
+        .map(|item| format!("{} {} {}", item["check"], item["probe"], item["target"]))
+        .collect())
 }
 
 async fn plans(world: &World) -> anyhow::Result<Vec<Plan>> {
@@ -50,12 +49,14 @@ async fn a_lost_collector_is_restored_from_an_older_backup() -> anyhow::Result<(
     let folder = world.logs();
     let (archive, key) = (folder.join("sextant.bak"), folder.join("backup.key"));
     secret("backup", &key).await?;
-    let said = run(&[&"backup", &"--data", &world.data(), &"--out", &archive, &"--key-file", &key], 0).await?;
+    let said =
+        run(&[&"backup", &"--data", &world.data(), &"--out", &archive, &"--key-file", &key], 0).await?;
     ensure!(said.contains("encrypted") && said.contains("timeline"), "it said {said}");
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&archive)?.permissions());
     ensure!(mode & 0o777 == 0o600, "others can read it: {mode:o}");
     run(&[&"backup", &"verify", &archive, &"--key-file", &key], 0).await?;
     check_damage_is_seen(&archive, &key).await?;
+    check_nightly_script(&world.data(), &key).await?;
 
     // Life goes on: receivers are told more than the backup knows.
     world.shop(&sick).restart().await?;
@@ -77,7 +78,8 @@ async fn a_lost_collector_is_restored_from_an_older_backup() -> anyhow::Result<(
     let restored = world.story().await?;
     let old: Vec<&TimelineEntry> = restored.0.iter().take(story.0.len()).collect();
     assert_eq!(old, story.0.iter().collect::<Vec<_>>(), "the timeline begins as it was");
-    let own = restored.of(TimelineKind::Configuration).filter(|entry| entry.title == "Restored from a backup");
+    let own =
+        restored.of(TimelineKind::Configuration).filter(|entry| entry.title == "Restored from a backup");
     assert_eq!(own.count(), 1);
     let now_plans = plans(&world).await?;
     assert_eq!(now_plans[now_plans.len() - old_plans.len()..], old_plans, "plans are as they were");
@@ -116,5 +118,31 @@ async fn check_damage_is_seen(archive: &Path, key: &Path) -> anyhow::Result<()> 
     ensure!(said.contains("the file was changed or cut off"), "it said {said}");
     let said = run(&[&"backup", &"verify", &archive], 1).await?;
     ensure!(said.contains("--key-file"), "it said {said}");
+    Ok(())
+}
+
+/// The script of docs/operations.md, as it stands there, makes a backup that is whole, and is loud when it cannot.
+async fn check_nightly_script(data: &Path, key: &Path) -> anyhow::Result<()> {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md"))?;
+    let from =
+        page.find("#!/bin/sh\n# /usr/local/bin/sextant-backup").context("the script is not in the page")?;
+    let script = page[from..].split("```").next().context("the script has an end")?;
+    let into = tempfile::tempdir()?;
+    fs::copy(key, into.path().join("backup.key"))?;
+    let programs = Path::new(env!("CARGO_BIN_EXE_sextant")).parent().context("a folder")?;
+    let run = async |data: &Path| {
+        let mut command = tokio::process::Command::new("/bin/sh");
+        command.arg("-c").arg(script).env("SEXTANT_DATA", data).env("SEXTANT_BACKUPS", into.path());
+        command.env("PATH", format!("{}:/usr/bin:/bin", programs.display())).output().await
+    };
+    let done = run(data).await?;
+    let said = String::from_utf8_lossy(&done.stderr);
+    ensure!(done.status.success() && said.is_empty() && done.stdout.is_empty(), "{}: {said}", done.status);
+    let files = || fs::read_dir(into.path()).map(|files| files.count());
+    ensure!(files()? == 2, "a backup and the key are there");
+    let failed = run(Path::new("nowhere")).await?;
+    let said = String::from_utf8_lossy(&failed.stderr);
+    ensure!(!failed.status.success() && said.contains("there is no database"), "{}: {said}", failed.status);
+    ensure!(files()? == 2, "the last good backup stays, and nothing else");
     Ok(())
 }
