@@ -46,8 +46,8 @@ async fn a_lost_collector_is_restored_from_an_older_backup() -> anyhow::Result<(
 
     // Backed up while everything runs, and while the probes report.
     let (story, old_plans, old_series) = (world.story().await?, plans(&world).await?, series(&world).await?);
-    let folder = world.logs();
-    let (archive, key) = (folder.join("sextant.bak"), folder.join("backup.key"));
+    let folder = tempfile::tempdir()?;
+    let (archive, key) = (folder.path().join("sextant.bak"), folder.path().join("backup.key"));
     secret("backup", &key).await?;
     let said =
         run(&[&"backup", &"--data", &world.data(), &"--out", &archive, &"--key-file", &key], 0).await?;
