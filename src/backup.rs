@@ -127,7 +127,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
 async fn dump<W: Write>(source: Source, out: Out<W>, now: wire::Micros) -> anyhow::Result<Summary> {
     let mut teller = Teller::default();
-    let (out, summary) = source.dump(out, now, VERSION, |progress| teller.tell(progress)).await?;
+    let (out, mut summary) = source.dump(out, now, VERSION, |progress| teller.tell(progress)).await?;
+    summary.sealed = matches!(out, Out::Sealed(_));
     out.finish().context("cannot write the archive: look whether the disk is full, or who reads the pipe")?;
     Ok(summary)
 }

@@ -4,7 +4,7 @@ use crate::harness::{
     LONG, Setup, World, config::secret, ending::proved, entrance::Effect, eventually, process::sextant,
     world::id,
 };
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use std::{collections::BTreeSet, ffi::OsStr, fs, path::Path};
 use wire::{
     RegionId,
@@ -46,8 +46,8 @@ async fn a_lost_collector_is_restored_from_an_older_backup() -> anyhow::Result<(
 
     // Backed up while everything runs, and while the probes report.
     let (story, old_plans, old_series) = (world.story().await?, plans(&world).await?, series(&world).await?);
-    let folder = world.logs();
-    let (archive, key) = (folder.join("sextant.bak"), folder.join("backup.key"));
+    let folder = tempfile::tempdir()?;
+    let (archive, key) = (folder.path().join("sextant.bak"), folder.path().join("backup.key"));
     secret("backup", &key).await?;
     let said =
         run(&[&"backup", &"--data", &world.data(), &"--out", &archive, &"--key-file", &key], 0).await?;
@@ -56,6 +56,7 @@ async fn a_lost_collector_is_restored_from_an_older_backup() -> anyhow::Result<(
     ensure!(mode & 0o777 == 0o600, "others can read it: {mode:o}");
     run(&[&"backup", &"verify", &archive, &"--key-file", &key], 0).await?;
     check_damage_is_seen(&archive, &key).await?;
+    check_nightly_script(&world.data(), &key).await?;
 
     // Life goes on: receivers are told more than the backup knows.
     world.shop(&sick).restart().await?;
@@ -117,5 +118,31 @@ async fn check_damage_is_seen(archive: &Path, key: &Path) -> anyhow::Result<()> 
     ensure!(said.contains("the file was changed or cut off"), "it said {said}");
     let said = run(&[&"backup", &"verify", &archive], 1).await?;
     ensure!(said.contains("--key-file"), "it said {said}");
+    Ok(())
+}
+
+/// The script of docs/operations.md, as it stands there, makes a backup that is whole, and is loud when it cannot.
+async fn check_nightly_script(data: &Path, key: &Path) -> anyhow::Result<()> {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md"))?;
+    let from =
+        page.find("#!/bin/sh\n# /usr/local/bin/sextant-backup").context("the script is not in the page")?;
+    let script = page[from..].split("```").next().context("the script has an end")?;
+    let into = tempfile::tempdir()?;
+    fs::copy(key, into.path().join("backup.key"))?;
+    let programs = Path::new(env!("CARGO_BIN_EXE_sextant")).parent().context("a folder")?;
+    let run = async |data: &Path| {
+        let mut command = tokio::process::Command::new("/bin/sh");
+        command.arg("-c").arg(script).env("SEXTANT_DATA", data).env("SEXTANT_BACKUPS", into.path());
+        command.env("PATH", format!("{}:/usr/bin:/bin", programs.display())).output().await
+    };
+    let done = run(data).await?;
+    let said = String::from_utf8_lossy(&done.stderr);
+    ensure!(done.status.success() && said.is_empty() && done.stdout.is_empty(), "{}: {said}", done.status);
+    let files = || fs::read_dir(into.path()).map(|files| files.count());
+    ensure!(files()? == 2, "a backup and the key are there");
+    let failed = run(Path::new("nowhere")).await?;
+    let said = String::from_utf8_lossy(&failed.stderr);
+    ensure!(!failed.status.success() && said.contains("there is no database"), "{}: {said}", failed.status);
+    ensure!(files()? == 2, "the last good backup stays, and nothing else");
     Ok(())
 }

@@ -50,6 +50,23 @@ pub struct Partition {
 }
 
 impl Partitioned {
+    /// The table of this name, where it is one that is partitioned on PostgreSQL.
+    pub fn named(name: &str) -> Option<Partitioned> {
+        ALL.into_iter().find(|table| table.name == name)
+    }
+
+    /// The statement that makes the partition for a value where nothing of its range is there yet, and where that range
+    /// begins. Absent for values at the very ends, which go into the DEFAULT partition.
+    pub fn make_for(&self, value: i64) -> Option<(i64, String)> {
+        let from = value.div_euclid(self.width).checked_mul(self.width)?;
+        let (name, to) = (self.name, from.checked_add(self.width)?);
+        let partition = format!("{name}_{from}").replace('-', "m");
+        let sql = format!(
+            "CREATE TABLE IF NOT EXISTS {partition} PARTITION OF {name} FOR VALUES FROM ({from}) TO ({to})"
+        );
+        Some((from, sql))
+    }
+
     /// The ranges that should be there at an instant, oldest first.
     fn wanted(&self, now: Micros) -> impl Iterator<Item = (i64, i64)> {
         let width = self.width;

@@ -18,7 +18,7 @@ use std::{
 };
 use wire::Micros;
 
-/// Rows that one statement reads.
+/// Rows that one statement reads; [`Source`] may be told another number in tests.
 const PAGE: usize = 2000;
 
 /// A database that is backed up.
@@ -28,6 +28,8 @@ pub struct Source {
     instance: String,
     tables: Vec<Known>,
     schema: i64,
+    /// Rows that one statement reads.
+    pub(super) page: usize,
 }
 
 /// How far it is.
@@ -78,7 +80,7 @@ impl Source {
             return Err(Error::NewerDatabase { found: schema, known });
         }
         let tables = catalogue::ours(&mut conn).await?.into_values().collect();
-        Ok(Source { conn, instance, tables, schema })
+        Ok(Source { conn, instance, tables, schema, page: PAGE })
     }
 
     /// Writes every row of every table.
@@ -106,9 +108,9 @@ impl Source {
             let mut rows = 0;
             let mut after: Option<Vec<Value>> = None;
             loop {
-                let read = page(&mut self.conn, known, after.take(), &mut writer).await?;
+                let read = page(&mut self.conn, known, after.take(), self.page, &mut writer).await?;
                 rows += read.rows as u64;
-                let done = read.rows < PAGE;
+                let done = read.rows < self.page;
                 progress(Progress { table: name, rows, done, bytes: writer.written() });
                 if done {
                     break;
@@ -133,10 +135,11 @@ async fn page<W: Write>(
     conn: &mut Conn,
     known: &Known,
     after: Option<Vec<Value>>,
+    most: usize,
     writer: &mut Writer<W>,
 ) -> Result<Page, Error> {
     let kinds = known.kinds();
-    let sql = known.page(after.is_none(), PAGE);
+    let sql = known.page(after.is_none(), most);
     let values = after.unwrap_or_default();
     let bound = values.iter().zip(known.key.iter().map(|place| kinds[*place]));
     let mut page = Page { rows: 0, last: None };
@@ -147,7 +150,7 @@ async fn page<W: Write>(
         })?;
         writer.row(&row)?;
         page.rows += 1;
-        if page.rows == PAGE {
+        if page.rows == most {
             page.last = Some(known.key.iter().map(|place| row[*place].clone()).collect());
         }
         Ok(())

@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{
     app::lock_folder,
-    backup::{Archive, Header, Item, Summary, Value, file::sync_folder},
-    store::migrate,
+    backup::{Archive, Header, Item, Kind, Summary, Value, file::sync_folder},
+    store::{migrate, partition::Partitioned},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
@@ -29,6 +29,9 @@ use wire::Micros;
 const VALUES_MOST: usize = 8000;
 /// Bytes that one statement inserts, when the last row was taken.
 const BYTES_MOST: usize = 4 << 20;
+
+/// Partitions of one table that are made in the transaction: each takes some of the server's room for locks.
+const PARTITIONS_MOST: usize = 400;
 
 /// Where to.
 #[derive(Debug, Clone)]
@@ -199,6 +202,7 @@ async fn insert_all<R: Read>(
     let Header { schema, .. } = *archive.header();
     let misfit = |table: &str, why| Error::Misfit { table: table.into(), schema, why };
     let mut present: Option<(&Known, u64)> = None;
+    let mut partitions = Partitions::default();
     let mut seen = 0;
     let (mut cleaned, mut bytes) = (0, 0);
     while let Some(item) = archive.next_item()? {
@@ -213,6 +217,7 @@ async fn insert_all<R: Read>(
                     return Err(misfit(&table.name, "its columns are others"));
                 }
                 present = Some((known, 0));
+                partitions = Partitions::of(conn, known).await?;
                 seen += 1;
             }
             Item::Rows(mut rows) => {
@@ -222,6 +227,7 @@ async fn insert_all<R: Read>(
                 }
                 bytes += rows.iter().flatten().map(|value| value.size() as u64).sum::<u64>();
                 *count += rows.len() as u64;
+                partitions.make(conn, &rows).await?;
                 insert(conn, known, &rows).await?;
                 progress(Progress { table: &known.table.name, rows: *count, done: false, bytes });
             }
@@ -245,6 +251,44 @@ fn clean(value: &mut Value) -> u64 {
             1
         }
         _ => 0,
+    }
+}
+
+/// Where the rows of a table go on PostgreSQL: into the partitions that a collector would have made. In the DEFAULT one
+/// they would have to be moved later, row by row.
+#[derive(Debug, Default)]
+struct Partitions {
+    /// The table, the place of the column that it is partitioned by, and where each partition begins.
+    table: Option<(Partitioned, usize, BTreeSet<i64>)>,
+}
+
+impl Partitions {
+    async fn of(conn: &mut Conn, known: &Known) -> Result<Partitions, Error> {
+        let name = &known.table.name;
+        let Some(table) = Partitioned::named(name) else { return Ok(Partitions::default()) };
+        let place = known.table.columns.iter().position(|column| column.name == table.column);
+        let cut = match conn {
+            Conn::Sqlite(_) => false,
+            Conn::Postgres(_) => {
+                let sql =
+                    format!("SELECT relkind = 'p' FROM pg_class WHERE oid = '{}'::regclass", quoted(name));
+                conn.all(&sql, &[Kind::Boolean]).await? == [[Value::Boolean(true)]]
+            }
+        };
+        Ok(Partitions { table: place.filter(|_| cut).map(|place| (table, place, BTreeSet::new())) })
+    }
+
+    /// Makes those that are missing for these rows.
+    async fn make(&mut self, conn: &mut Conn, rows: &[Vec<Value>]) -> Result<(), Error> {
+        let Some((table, place, made)) = &mut self.table else { return Ok(()) };
+        for row in rows {
+            let Some(Value::Integer(value)) = row.get(*place) else { continue };
+            let Some((from, sql)) = table.make_for(*value) else { continue };
+            if made.len() < PARTITIONS_MOST && made.insert(from) {
+                conn.run(&sql).await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -31,6 +31,9 @@ use wire::{Micros, view::TimelineKind};
 
 const NOW: Micros = Micros(1_895_000_000_000_000);
 
+/// Rows that one statement reads here, so that few rows are several pages.
+const PAGE: usize = 40;
+
 /// The rows of each table, in an order that is the same on both engines.
 type Content = BTreeMap<String, Vec<Vec<Value>>>;
 
@@ -102,7 +105,8 @@ async fn writable(folder: &Path) -> Conn {
     Conn::Sqlite(options.connect().await.expect("connected"))
 }
 
-async fn dump(source: Source) -> Vec<u8> {
+async fn dump(mut source: Source) -> Vec<u8> {
+    source.page = PAGE;
     let mut bytes = Vec::new();
     let out = Out::begin(&mut bytes, None).expect("begun");
     let (out, _) = source.dump(out, NOW, "0.1.0", |_| {}).await.expect("dumped");
@@ -215,8 +219,8 @@ async fn full(place: &Place, rows: i64) {
 async fn a_database_moves_to_the_other_engine_and_back() {
     let cluster = Arc::new(Cluster::start());
     let (first, last) = (Place::folder(), Place::folder());
-    // More than a page of each table.
-    full(&first, 2500).await;
+    // Several pages of each table, and a whole number of them.
+    full(&first, 4 * PAGE as i64).await;
     let before = first.dump().await;
     let postgres = Place::database(&cluster, "moved").await;
     let restored = postgres.restore(&before).await.expect("restored");
@@ -345,7 +349,7 @@ fn column(rows: &[Vec<Value>], place: usize) -> Vec<i64> {
 #[tokio::test]
 async fn what_is_not_whole_leaves_nothing_behind() {
     let source = Place::folder();
-    full(&source, 100).await;
+    full(&source, 50).await;
     let archive = source.dump().await;
     let mut changed = archive.clone();
     let last = changed.len() - 1;
@@ -594,4 +598,47 @@ async fn what_is_no_database_of_ours_is_explained() {
     let error = Source::postgres("postgres://someone:hunter2@127.0.0.1:1/nowhere").await.expect_err("nobody");
     let all = format!("{error} {:?}", std::error::Error::source(&error).map(ToString::to_string));
     assert!(!all.contains("hunter2"), "{all}");
+}
+
+#[tokio::test]
+async fn restored_rows_are_in_the_partitions_that_a_collector_would_make() {
+    let source = Place::folder();
+    full(&source, 30).await;
+    let cluster = Arc::new(Cluster::start());
+    let place = Place::database(&cluster, "cut").await;
+    place.restore(&source.dump().await).await.expect("restored");
+    let mut conn = place.conn().await;
+    for table in ["report_log", "evidence", "segment", "rollup"] {
+        let sql = format!("SELECT (SELECT COUNT(*) FROM {table}), (SELECT COUNT(*) FROM {table}_rest)");
+        let counts = conn.all(&sql, &[Kind::Integer, Kind::Integer]).await.expect("read");
+        let [Value::Integer(all), Value::Integer(rest)] = counts[0].as_slice() else { panic!("{counts:?}") };
+        assert!(*all >= 30 && *rest == 0, "{table}: {counts:?}");
+    }
+    // The collector finds its own, and makes what is missing.
+    let store = place.store().await;
+    let made = store.make_partitions(NOW).await.expect("made");
+    assert!(made > 0 && store.make_partitions(NOW).await.expect("made") == 0);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn tables_made_plain_as_the_documentation_says_work_and_are_backed_up() {
+    let page = include_str!("../../../../docs/scaling.md");
+    let step = page.split("```sql").nth(1).and_then(|rest| rest.split("```").next()).expect("the first step");
+    let cluster = Arc::new(Cluster::start());
+    let place = Place::database(&cluster, "plain").await;
+    full(&place, 30).await;
+    let before = content(&place.dump().await);
+    let mut conn = place.conn().await;
+    for table in ["report_log", "evidence", "segment", "rollup"] {
+        conn.run(&step.replace("segment", table)).await.expect("it runs as it stands there");
+    }
+    assert_eq!(content(&place.dump().await), before);
+    let store = place.store().await;
+    assert_eq!(store.make_partitions(NOW).await.expect("asked"), 0, "there is nothing to make");
+    store.append(&[stories::report("p9", 1)]).await.expect("stored");
+    store.close().await;
+    assert_eq!(content(&place.dump().await)["report_log"].len(), before["report_log"].len() + 1);
+    let moved = Place::folder();
+    moved.restore(&place.dump().await).await.expect("the way back");
 }
