@@ -6,6 +6,8 @@
 mod db;
 mod decision;
 mod delivery;
+mod evidence;
+mod history_read;
 mod lease;
 mod log;
 mod mesh;
@@ -18,4 +20,6 @@ mod conformance;
 pub use db::{Error, Store};
 pub use decision::{NewPlan, Saved};
 pub use delivery::{Due, Outcome};
+pub use evidence::{EvidenceAsked, StoredEvidence};
+pub use history_read::{DAY_US, SegmentFacts, SegmentsOf, Snapshot, StoredRollup, StoredSeries};
 pub use log::{Entry, Logged};
