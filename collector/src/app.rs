@@ -7,6 +7,7 @@ use crate::{
     decide,
     deliver::{Dispatcher, Receivers},
     fold::Fold,
+    history::query::Queries,
     hub::Hub,
     ingest::{self, Writer, auth::Tokens},
     mesh,
@@ -88,6 +89,7 @@ pub struct App {
     pub hub: Hub,
     pub mesh: Arc<mesh::Plans>,
     pub board: Board,
+    pub queries: Queries,
     pub clock: SharedClock,
     pub metrics: Metrics,
     /// Cancelled when the collector begins to stop: ends streams, so that nobody waits for them.
@@ -188,6 +190,7 @@ impl Collector {
 
         let closing = tasks.stopping(Stage::Intake);
         let tokens = Arc::new(tokens);
+        let queries = Queries::new(store.clone(), Arc::clone(&config), Arc::new(|_, _| Vec::new()));
         let app = App {
             config,
             revision,
@@ -197,6 +200,7 @@ impl Collector {
             hub,
             mesh: Arc::new(mesh),
             board,
+            queries,
             clock,
             metrics,
             closing,

@@ -18,6 +18,7 @@ pub mod config;
 pub mod decide;
 pub mod deliver;
 pub mod fold;
+pub mod history;
 pub mod hub;
 pub mod ingest;
 pub mod mesh;

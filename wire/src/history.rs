@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 /// Counts and latencies of some series over a range, whole and in buckets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct History {
-    /// The range that is answered for: that of the question, widened to whole buckets. The end is not in it.
+    /// The range that is answered for: that of the question, or the whole hours around it where single runs are no
+    /// longer kept or would be too many. The end is not in it.
     #[serde(with = "rfc3339")]
     pub from: Micros,
     #[serde(with = "rfc3339")]
@@ -25,6 +26,10 @@ pub struct History {
     pub resolution: Resolution,
     /// How many series were found.
     pub series: usize,
+    /// How many stored parts of the history are damaged, and therefore not in the numbers; the collector's log says
+    /// which.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub damaged: u64,
     /// One entry for each combination of what was grouped by; one in all when nothing was. Groups without any series
     /// are left out.
     pub groups: Vec<HistoryGroup>,

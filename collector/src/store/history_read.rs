@@ -5,6 +5,7 @@
 
 use super::{Error, Store, db::Db};
 use futures_util::TryStreamExt;
+use series::DAY_US;
 use sqlx::{FromRow, Postgres, QueryBuilder, Sqlite, Transaction};
 use std::ops::Range;
 
@@ -116,8 +117,19 @@ impl SegmentsOf<'_> {
     }
 }
 
-/// A day, microseconds.
-pub const DAY_US: i64 = 86_400_000_000;
+/// Rows that were erased on request while they may still be in a collector's memory.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Erased {
+    /// Of the log: what was received later is not erased.
+    pub position: i64,
+    /// Absent: of any.
+    pub check_id: Option<String>,
+    pub probe: Option<String>,
+    pub target: Option<String>,
+    /// Microseconds since the epoch; absent: without an end. The end is not in it.
+    pub from_at: Option<i64>,
+    pub to_at: Option<i64>,
+}
 
 /// Which segment, and what is in it.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -158,6 +170,49 @@ impl Snapshot {
         Ok(seen!(self, tx => {
             sqlx::query_as("SELECT shard, position FROM seal_cursor").fetch_all(&mut **tx).await?
         }))
+    }
+
+    /// What was erased and may not be sealed yet.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn erased(&mut self) -> Result<Vec<Erased>, Error> {
+        Ok(seen!(self, tx => {
+            sqlx::query_as(
+                "SELECT position, check_id, probe, target, from_at, to_at FROM erasure
+                 WHERE NOT evidence_only AND position > (SELECT COALESCE(MIN(position), 0) FROM seal_cursor)",
+            )
+            .fetch_all(&mut **tx).await?
+        }))
+    }
+
+    /// The first day of which single runs are kept; none when there is no segment.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn oldest_day(&mut self) -> Result<Option<i64>, Error> {
+        Ok(seen!(self, tx => {
+            sqlx::query_scalar("SELECT MIN(day) FROM segment").fetch_one(&mut **tx).await?
+        }))
+    }
+
+    /// Whether any of the series has a roll-up in a range of hours.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_rollups(&mut self, series: &[i64], hours: Range<i64>) -> Result<bool, Error> {
+        for list in series.chunks(LIST) {
+            let found: Option<i64> = seen!(self, tx => {
+                let mut query = QueryBuilder::new("SELECT hour FROM rollup WHERE hour >= ");
+                query.push_bind(hours.start).push(" AND hour < ").push_bind(hours.end).push(" AND series IN (");
+                listed!(query, list);
+                query.push(") LIMIT 1").build_query_scalar().fetch_optional(&mut **tx).await?
+            });
+            if found.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The series of some checks that were ever sealed, in the order of their ids.

@@ -21,5 +21,5 @@ pub use db::{Error, Store};
 pub use decision::{NewPlan, Saved};
 pub use delivery::{Due, Outcome};
 pub use evidence::{EvidenceAsked, StoredEvidence};
-pub use history_read::{DAY_US, SegmentFacts, SegmentsOf, Snapshot, StoredRollup, StoredSeries};
+pub use history_read::{Erased, SegmentFacts, SegmentsOf, Snapshot, StoredRollup, StoredSeries};
 pub use log::{Entry, Logged};

@@ -1,0 +1,3 @@
+//! What was measured, over time.
+
+pub mod query;
