@@ -65,8 +65,8 @@ pub async fn evidence(
     }
     let asked = EvidenceAsked {
         checks: if everything { Vec::new() } else { selector.check_names() },
-        probes: selector.probes.into_iter().map(String::from).collect(),
-        targets: selector.targets.into_iter().map(String::from).collect(),
+        probes: selector.probes.into_iter().collect(),
+        targets: selector.targets.into_iter().collect(),
         outcomes,
         at,
         after,

@@ -92,9 +92,8 @@ fn quantiles(text: Option<&str>) -> Result<Vec<(String, f64)>, Rejected> {
     }
     let one = |word: &str| {
         let number: Option<f64> = word.parse().ok().filter(|q| (0.0..=1.0).contains(q));
-        let number = number.ok_or_else(|| {
-            wrong(format!("quantiles: {word:?} is not a number from 0 to 1, such as 0.95"))
-        })?;
+        let number = number
+            .ok_or_else(|| wrong(format!("quantiles: {word:?} is not a number from 0 to 1, such as 0.95")))?;
         Ok((word.to_owned(), number))
     };
     words.into_iter().map(one).collect()
@@ -152,9 +151,7 @@ pub fn page(limit: Option<usize>) -> Result<usize, Rejected> {
 impl From<Refused> for Rejected {
     fn from(refused: Refused) -> Rejected {
         match refused {
-            Refused::TooMuch(detail) => {
-                Rejected::new(400, "too-much", "The question is too large", detail)
-            }
+            Refused::TooMuch(detail) => Rejected::new(400, "too-much", "The question is too large", detail),
             Refused::Store(error) => error.into(),
             Refused::Broken(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "an answer could not be made");

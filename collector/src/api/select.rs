@@ -7,7 +7,7 @@ use crate::{
     history::query::selector::{Part, Selector},
 };
 use std::{collections::BTreeSet, fmt::Display, str::FromStr};
-use wire::{CheckId, Micros, ProbeId, ServiceId, assignment::Target};
+use wire::{CheckId, Micros, ProbeId, RegionId, ServiceId, assignment::Target};
 
 /// The range when nothing is said, microseconds.
 const DAY_US: i64 = 86_400_000_000;
@@ -49,19 +49,19 @@ pub fn list<T: FromStr<Err: Display>>(name: &str, text: Option<&str>) -> Result<
 /// 400 for a name that cannot be one, 404 for one that nothing has, 503 when the database does not answer.
 pub async fn select(app: &App, which: Which<'_>, part: Part) -> Result<Selector, Rejected> {
     let named: BTreeSet<CheckId> = list("check", which.check)?.into_iter().collect();
-    let probes: BTreeSet<ProbeId> = list("probe", which.probe)?.into_iter().collect();
-    let targets: BTreeSet<Target> = list("target", which.target)?.into_iter().collect();
-    let checks = checks(app, named, which.service).await?;
-    let selector = Selector { checks, probes, targets, part };
-    known(app, &selector).await?;
-    Ok(selector)
+    let probes: Vec<ProbeId> = list("probe", which.probe)?;
+    let targets: Vec<Target> = list("target", which.target)?;
+    let checks = checks(app, named, which.service)?;
+    known(app, &checks, &probes, &targets).await?;
+    Ok(Selector {
+        checks: checks.into_iter().map(String::from).collect(),
+        probes: probes.into_iter().map(String::from).collect(),
+        targets: targets.into_iter().map(String::from).collect(),
+        part,
+    })
 }
 
-async fn checks(
-    app: &App,
-    named: BTreeSet<CheckId>,
-    service: Option<&str>,
-) -> Result<BTreeSet<CheckId>, Rejected> {
+fn checks(app: &App, named: BTreeSet<CheckId>, service: Option<&str>) -> Result<BTreeSet<CheckId>, Rejected> {
     let config = &app.config;
     let Some(service) = service else {
         let all = || config.checks.keys().cloned().collect();
@@ -78,41 +78,48 @@ async fn checks(
 }
 
 /// Refuses names that are neither configured nor have history.
-async fn known(app: &App, selector: &Selector) -> Result<(), Rejected> {
+async fn known(
+    app: &App,
+    checks: &BTreeSet<CheckId>,
+    probes: &[ProbeId],
+    targets: &[Target],
+) -> Result<(), Rejected> {
     let config = &app.config;
-    let in_config = selector.checks.iter().all(|id| config.checks.contains_key(id))
-        && selector.probes.iter().all(|id| config.probes.contains_key(id))
-        && selector.targets.iter().all(|target| match target {
-            Target::Region(region) => config.regions.contains_key(region),
-            Target::Public => true,
-        });
-    if in_config {
+    let region = |target: &Target| match target {
+        Target::Region(region) => config.regions.contains_key(region),
+        Target::Public => true,
+    };
+    let check = checks.iter().find(|id| !config.checks.contains_key(*id));
+    let probe = probes.iter().find(|id| !config.probes.contains_key(*id));
+    let target = targets.iter().find(|target| !region(target));
+    if check.is_none() && probe.is_none() && target.is_none() {
         return Ok(());
     }
-    let stored = app.store.history().await?.series(&selector.check_names()).await?;
-    for id in &selector.checks {
-        if !config.checks.contains_key(id) && !stored.iter().any(|series| series.check_id == id.as_str()) {
-            return Err(nothing("check", id.as_str(), config.checks.keys().map(CheckId::as_str)));
+    let names: Vec<String> = checks.iter().map(CheckId::to_string).collect();
+    let stored = app.store.history().await?.series(&names).await?;
+    for id in checks.iter().filter(|id| !config.checks.contains_key(*id)) {
+        if !stored.iter().any(|series| series.check_id == id.as_str()) {
+            let known: Vec<&str> = config.checks.keys().map(CheckId::as_str).collect();
+            return Err(nothing("check", id.as_str(), &known));
         }
     }
-    for id in &selector.probes {
-        if !config.probes.contains_key(id) && !stored.iter().any(|series| series.probe == id.as_str()) {
-            return Err(nothing("probe", id.as_str(), config.probes.keys().map(ProbeId::as_str)));
+    for id in probes.iter().filter(|id| !config.probes.contains_key(*id)) {
+        if !stored.iter().any(|series| series.probe == id.as_str()) {
+            let known: Vec<&str> = config.probes.keys().map(ProbeId::as_str).collect();
+            return Err(nothing("probe", id.as_str(), &known));
         }
     }
-    for target in &selector.targets {
-        let Target::Region(region) = target else { continue };
-        let name = target.to_string();
-        if !config.regions.contains_key(region) && !stored.iter().any(|series| series.target == name) {
-            return Err(nothing("target", &name, config.regions.keys().map(|id| id.as_str())));
+    for name in targets.iter().filter(|target| !region(target)).map(Target::to_string) {
+        if !stored.iter().any(|series| series.target == name) {
+            let known: Vec<&str> = config.regions.keys().map(RegionId::as_str).collect();
+            return Err(nothing("target", &name, &known));
         }
     }
     Ok(())
 }
 
 /// 404 for a name that nothing has.
-fn nothing<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Rejected {
-    let known: Vec<&str> = known.collect();
+fn nothing(what: &str, name: &str, known: &[&str]) -> Rejected {
     let hint = match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean {near}?"),
         None if known.len() <= 20 => format!("those configured are: {}", known.join(", ")),

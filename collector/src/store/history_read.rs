@@ -4,6 +4,7 @@
 //! on in batches, so that memory stays bounded however much is asked for.
 
 use super::{Error, Store, db::Db};
+use crate::history::{Erasures, Selection, SeriesKey};
 use futures_util::TryStreamExt;
 use series::DAY_US;
 use sqlx::{FromRow, Postgres, QueryBuilder, Sqlite, Transaction};
@@ -57,6 +58,14 @@ pub struct StoredSeries {
     pub target: String,
     /// Empty for the whole run, else a journey's step.
     pub part: String,
+}
+
+impl StoredSeries {
+    /// What it is a series of.
+    pub fn key(self) -> SeriesKey {
+        let StoredSeries { check_id: check, probe, target, part, .. } = self;
+        SeriesKey { check, probe, target, part }
+    }
 }
 
 /// One hour of one series.
@@ -117,18 +126,14 @@ impl SegmentsOf<'_> {
     }
 }
 
-/// Rows that were erased on request while they may still be in a collector's memory.
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
-pub struct Erased {
-    /// Of the log: what was received later is not erased.
-    pub position: i64,
-    /// Absent: of any.
-    pub check_id: Option<String>,
-    pub probe: Option<String>,
-    pub target: Option<String>,
-    /// Microseconds since the epoch; absent: without an end. The end is not in it.
-    pub from_at: Option<i64>,
-    pub to_at: Option<i64>,
+#[derive(FromRow)]
+struct Erased {
+    position: i64,
+    check_id: Option<String>,
+    probe: Option<String>,
+    target: Option<String>,
+    from_at: Option<i64>,
+    to_at: Option<i64>,
 }
 
 /// Which segment, and what is in it.
@@ -172,18 +177,23 @@ impl Snapshot {
         }))
     }
 
-    /// What was erased and may not be sealed yet.
+    /// What was erased and may still be in a collector's memory.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn erased(&mut self) -> Result<Vec<Erased>, Error> {
-        Ok(seen!(self, tx => {
+    pub async fn erased(&mut self) -> Result<Erasures, Error> {
+        let rows: Vec<Erased> = seen!(self, tx => {
             sqlx::query_as(
                 "SELECT position, check_id, probe, target, from_at, to_at FROM erasure
                  WHERE NOT evidence_only AND position > (SELECT COALESCE(MIN(position), 0) FROM seal_cursor)",
             )
             .fetch_all(&mut **tx).await?
-        }))
+        });
+        let selection = |row: Erased| {
+            let Erased { position, check_id: check, probe, target, from_at: from, to_at: to } = row;
+            (position, Selection { check, probe, target, from, to })
+        };
+        Ok(Erasures::new(rows.into_iter().map(selection).collect()))
     }
 
     /// The first day of which single runs are kept; none when there is no segment.

@@ -6,12 +6,15 @@
 mod db;
 mod decision;
 mod delivery;
-mod evidence;
+mod evidence_read;
+mod history;
 mod history_read;
 mod lease;
 mod log;
 mod mesh;
 mod revision;
+mod rollup;
+mod series;
 mod timeline;
 
 #[cfg(test)]
@@ -20,6 +23,8 @@ mod conformance;
 pub use db::{Error, Store};
 pub use decision::{NewPlan, Saved};
 pub use delivery::{Due, Outcome};
-pub use evidence::{EvidenceAsked, StoredEvidence};
-pub use history_read::{Erased, SegmentFacts, SegmentsOf, Snapshot, StoredRollup, StoredSeries};
+pub use evidence_read::{EvidenceAsked, StoredEvidence};
+pub use history::{NewSegment, Seal, SealState};
+pub use history_read::{SegmentFacts, SegmentsOf, Snapshot, StoredRollup, StoredSeries};
 pub use log::{Entry, Logged};
+pub use rollup::{Rollups, SeriesHour};

@@ -16,9 +16,10 @@ mod tests;
 
 use crate::{
     config::Config,
-    store::{self, Erased, SegmentsOf, Snapshot, Store},
+    history::{SeriesKey, shard_of},
+    store::{self, SegmentsOf, Snapshot, Store},
 };
-use selector::{Grouping, Groups, Selector, SeriesKey};
+use selector::{Grouping, Groups, Selector};
 use series::{
     HOUR_US, Row,
     grid::{self, Plan, Resolution},
@@ -125,13 +126,14 @@ impl Queries {
 
         let mut groups = Groups::new(question.grouping, &self.config);
         let series: HashMap<i64, usize> =
-            found.series.iter().map(|(id, key)| (*id, groups.number(key))).collect();
+            found.series.iter().map(|(id, key)| (*id, groups.number(key.as_ref()))).collect();
         let keys: BTreeSet<&SeriesKey> =
             found.series.iter().map(|(_, key)| key).chain(unsealed.iter().map(|head| &head.key)).collect();
         let count = keys.len();
         let rows = |head: HeadRows| head.rows.into_iter().map(|(_, row)| row).collect();
-        let unsealed = unsealed.into_iter().map(|head| (groups.number(&head.key), rows(head))).collect();
-        few_enough(groups.len(), &plan, found.series.len())?;
+        let unsealed =
+            unsealed.into_iter().map(|head| (groups.number(head.key.as_ref()), rows(head))).collect();
+        few_enough(groups.count(), &plan, found.series.len())?;
 
         let (sender, pieces) = mpsc::channel(4);
         let tally = Tally {
@@ -172,38 +174,24 @@ async fn sift(snapshot: &mut Snapshot, mut heads: Vec<HeadRows>) -> Result<Vec<H
     let cursors: HashMap<i64, i64> = snapshot.cursors().await?.into_iter().collect();
     let erased = snapshot.erased().await?;
     for head in &mut heads {
-        let sealed = cursors.get(&shard(head.key.check.as_str())).copied().unwrap_or(0);
+        let sealed = cursors.get(&(shard_of(&head.key.check) as i64)).copied().unwrap_or(0);
         head.rows.retain(|(position, row)| {
-            *position > sealed && !erased.iter().any(|erased| covers(erased, &head.key, *position, row.at))
+            *position > sealed && !erased.erases(*position, head.key.as_ref(), row.at)
         });
     }
     heads.retain(|head| !head.rows.is_empty());
     Ok(heads)
 }
 
-/// The shard of a check: FNV-1a of its id, modulo 64.
-fn shard(check: &str) -> i64 {
-    let hash = check.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    (hash % 64) as i64
-}
-
-fn covers(erased: &Erased, key: &SeriesKey, position: i64, at: i64) -> bool {
-    let same = |asked: &Option<String>, is: &str| asked.as_ref().is_none_or(|asked| asked == is);
-    position <= erased.position
-        && same(&erased.check_id, key.check.as_str())
-        && same(&erased.probe, key.probe.as_str())
-        && same(&erased.target, &key.target.to_string())
-        && erased.from_at.is_none_or(|from| at >= from)
-        && erased.to_at.is_none_or(|to| at < to)
-}
-
-async fn find(snapshot: &mut Snapshot, selector: &Selector, checks: &[String]) -> Result<Found, store::Error> {
+async fn find(
+    snapshot: &mut Snapshot,
+    selector: &Selector,
+    checks: &[String],
+) -> Result<Found, store::Error> {
     let stored = snapshot.series(checks).await?;
     let of = stored.len();
-    let keys = stored.iter().filter_map(|stored| Some((stored.id, SeriesKey::of(stored)?)));
-    Ok(Found { series: keys.filter(|(_, key)| selector.takes(key)).collect(), of })
+    let keys = stored.into_iter().map(|stored| (stored.id, stored.key()));
+    Ok(Found { series: keys.filter(|(_, key)| selector.takes(key.as_ref())).collect(), of })
 }
 
 /// Decides where the numbers come from.

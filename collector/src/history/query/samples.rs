@@ -1,7 +1,7 @@
 //! Single runs, newest first, page by page.
 
-use super::{Queries, Refused, Selector, SeriesKey, find, sift};
-use crate::store::SegmentsOf;
+use super::{Queries, Refused, Selector, find, sift};
+use crate::{history::SeriesKey, store::SegmentsOf};
 use series::{Row, segment};
 use std::{cmp::Reverse, collections::HashMap, fmt, ops::Range, str::FromStr, sync::Arc};
 use tokio::task::spawn_blocking;
@@ -146,15 +146,16 @@ impl Newest {
             let before = after.filter(|after| after.at == last.at).map_or(0, |after| after.given);
             Cursor { at: last.at, given: before + same }
         });
-        (shown.into_iter().map(|(key, row)| view(&key, &row)).collect(), next)
+        (shown.into_iter().filter_map(|(key, row)| view(&key, &row)).collect(), next)
     }
 }
 
-fn view(key: &SeriesKey, row: &Row) -> SampleView {
-    SampleView {
-        check: key.check.clone(),
-        probe: key.probe.clone(),
-        target: key.target.clone(),
+/// A run for people; absent when the names of its series are not ours.
+fn view(key: &SeriesKey, row: &Row) -> Option<SampleView> {
+    Some(SampleView {
+        check: key.check.parse().ok()?,
+        probe: key.probe.parse().ok()?,
+        target: key.target.parse().ok()?,
         part: key.part.clone(),
         at: Micros(row.at),
         delay_us: row.delay_us,
@@ -167,5 +168,5 @@ fn view(key: &SeriesKey, row: &Row) -> SampleView {
         flags: row.flags.iter().collect(),
         trigger: row.trigger,
         attempt: row.attempt,
-    }
+    })
 }

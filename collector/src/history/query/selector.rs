@@ -1,38 +1,17 @@
 //! Which series a question is about, and how they are put together.
 
-use crate::{config::Config, store::StoredSeries};
+use crate::{config::Config, history::KeyRef};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::{CheckId, ProbeId, RegionId, assignment::Target};
-
-/// What is measured, from where: a stream of runs.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SeriesKey {
-    pub check: CheckId,
-    pub probe: ProbeId,
-    pub target: Target,
-    /// The step of a journey; empty for whole runs.
-    pub part: String,
-}
-
-impl SeriesKey {
-    /// The key of a stored series; absent when it is not one of ours.
-    pub fn of(stored: &StoredSeries) -> Option<SeriesKey> {
-        Some(SeriesKey {
-            check: stored.check_id.parse().ok()?,
-            probe: stored.probe.parse().ok()?,
-            target: stored.target.parse().ok()?,
-            part: stored.part.clone(),
-        })
-    }
-}
 
 /// Some series. Empty sets take everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selector {
     /// Named one by one, because history is kept by checks; none are none.
-    pub checks: BTreeSet<CheckId>,
-    pub probes: BTreeSet<ProbeId>,
-    pub targets: BTreeSet<Target>,
+    pub checks: BTreeSet<String>,
+    pub probes: BTreeSet<String>,
+    /// Regions, or `public`.
+    pub targets: BTreeSet<String>,
     pub part: Part,
 }
 
@@ -49,20 +28,20 @@ pub enum Part {
 
 impl Selector {
     /// Whether a series is one of them.
-    pub fn takes(&self, key: &SeriesKey) -> bool {
+    pub fn takes(&self, key: KeyRef<'_>) -> bool {
         let part = match &self.part {
             Part::Whole => key.part.is_empty(),
-            Part::Step(name) => key.part == *name,
+            Part::Step(name) => key.part == name,
             Part::Every => true,
         };
-        part && self.checks.contains(&key.check)
-            && (self.probes.is_empty() || self.probes.contains(&key.probe))
-            && (self.targets.is_empty() || self.targets.contains(&key.target))
+        part && self.checks.contains(key.check)
+            && (self.probes.is_empty() || self.probes.contains(key.probe))
+            && (self.targets.is_empty() || self.targets.contains(key.target))
     }
 
     /// The names of the checks, for the store.
     pub fn check_names(&self) -> Vec<String> {
-        self.checks.iter().cloned().map(String::from).collect()
+        self.checks.iter().cloned().collect()
     }
 }
 
@@ -101,16 +80,17 @@ impl Groups<'_> {
         Groups { grouping, config, numbers: BTreeMap::new() }
     }
 
-    /// The number of the group that a series belongs to.
-    pub fn number(&mut self, series: &SeriesKey) -> usize {
+    /// The number of the group that a series belongs to. Names that are none of ours count as absent.
+    pub fn number(&mut self, series: KeyRef<'_>) -> usize {
         let Grouping { check, vantage, probe, target, part } = self.grouping;
-        let region = || self.config.probes.get(&series.probe).map(|probe| probe.region.clone());
+        let id = || series.probe.parse::<ProbeId>().ok();
+        let region = || Some(self.config.probes.get(&id()?)?.region.clone());
         let key = GroupKey {
-            check: check.then(|| series.check.clone()),
+            check: check.then(|| series.check.parse().ok()).flatten(),
             vantage: vantage.then(region).flatten(),
-            probe: probe.then(|| series.probe.clone()),
-            target: target.then(|| series.target.clone()),
-            part: part.then(|| series.part.clone()),
+            probe: probe.then(id).flatten(),
+            target: target.then(|| series.target.parse().ok()).flatten(),
+            part: part.then(|| series.part.to_owned()),
         };
         let next = self.numbers.len();
         *self.numbers.entry(key).or_insert(next)
@@ -122,7 +102,7 @@ impl Groups<'_> {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.numbers.len()
     }
 }

@@ -68,7 +68,8 @@ impl Tally {
         let mut damaged = 0;
         for stored in rollups {
             let Some(group) = self.series.get(&stored.series) else { continue };
-            if let Err(error) = answers[*group].add_stored_hour(stored.hour, &counts(stored), &stored.sketch) {
+            if let Err(error) = answers[*group].add_stored_hour(stored.hour, &counts(stored), &stored.sketch)
+            {
                 let (series, hour) = (stored.series, stored.hour);
                 tracing::error!(series, hour, %error, "a roll-up cannot be read; an answer goes without it");
                 damaged += 1;
@@ -78,12 +79,7 @@ impl Tally {
     }
 
     /// Says how many series in it could not be read.
-    fn segment(
-        &self,
-        bytes: &[u8],
-        range: &Range<i64>,
-        answers: &mut [Answer<'_>],
-    ) -> Result<u64, Corrupt> {
+    fn segment(&self, bytes: &[u8], range: &Range<i64>, answers: &mut [Answer<'_>]) -> Result<u64, Corrupt> {
         let segment = segment::decode(bytes)?;
         let (mut damaged, mut seen) = (0, HashSet::new());
         for entry in segment.entries() {
