@@ -376,3 +376,20 @@ impl Snapshot {
         }))
     }
 }
+
+#[cfg(test)]
+impl Store {
+    /// Changes a byte of the newest segment.
+    pub async fn damage_newest_segment(&self) {
+        let (day, number, mut data): (i64, i64, Vec<u8>) = crate::store::db::on!(self, pool => {
+            sqlx::query_as("SELECT day, number, data FROM segment ORDER BY number DESC LIMIT 1")
+                .fetch_one(pool).await.expect("there is one")
+        });
+        let middle = data.len() / 2;
+        data[middle] ^= 1;
+        crate::store::db::on!(self, pool => {
+            sqlx::query("UPDATE segment SET data = $1 WHERE day = $2 AND number = $3")
+                .bind(&data).bind(day).bind(number).execute(pool).await.map(drop).expect("written");
+        });
+    }
+}

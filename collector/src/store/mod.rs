@@ -18,7 +18,7 @@ mod series;
 mod timeline;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 
 pub use db::{Error, Store};
 pub use decision::{NewPlan, Saved};

@@ -8,17 +8,21 @@ use postgres::Cluster;
 use std::path::Path;
 
 /// An empty store of one kind, and what keeps it alive.
-enum Engine {
+pub enum Engine {
     Sqlite(tempfile::TempDir),
     Postgres(Cluster),
 }
 
 impl Engine {
-    fn both() -> [Engine; 2] {
-        [Engine::Sqlite(tempfile::tempdir().expect("a temporary folder")), Engine::Postgres(Cluster::start())]
+    pub fn both() -> [Engine; 2] {
+        [Engine::sqlite(), Engine::Postgres(Cluster::start())]
     }
 
-    async fn open(&self) -> Store {
+    pub fn sqlite() -> Engine {
+        Engine::Sqlite(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    pub async fn open(&self) -> Store {
         let opened = match self {
             Engine::Sqlite(folder) => Store::sqlite(&folder.path().join("sextant.db")).await,
             Engine::Postgres(cluster) => Store::postgres(&cluster.url()).await,
