@@ -38,7 +38,6 @@ use runtime::{
     tasks::{Stage, Tasks},
 };
 use std::sync::Arc;
-use tokio::sync::watch;
 use wire::{Micros, report::Report};
 
 /// Why something was not sealed or compacted. Nothing was written, and it is tried again.
@@ -55,6 +54,9 @@ pub enum Error {
     #[error("the work on rows ended with a panic")]
     Panicked(#[from] tokio::task::JoinError),
 }
+
+/// Tells the term under which this collector may seal now; none while another collector holds the lease.
+pub type Term = Arc<dyn Fn() -> Option<i64> + Send + Sync>;
 
 /// The history of a collector. Cheap to clone.
 #[derive(Clone)]
@@ -103,11 +105,10 @@ impl History {
         &self.0.heads
     }
 
-    /// Starts sealing and compacting; both do nothing while `term` is none, that is while another collector holds the
-    /// lease.
-    pub fn start(&self, tasks: &Tasks, term: watch::Receiver<Option<i64>>) {
+    /// Starts sealing and compacting; both only follow while another collector holds the lease.
+    pub fn start(&self, tasks: &Tasks, term: Term) {
         meters::observe(self);
-        let (history, lease) = (self.clone(), term.clone());
+        let (history, lease) = (self.clone(), Arc::clone(&term));
         tasks.spawn(Stage::Output, "sealer", |stop| sealer::run(history, lease, stop));
         let history = self.clone();
         tasks.spawn(Stage::Intake, "compactor", |stop| compactor::run(history, term, stop));

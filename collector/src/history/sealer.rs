@@ -5,18 +5,16 @@
 //! seals.
 
 use super::{
-    Error, History, Inner,
+    Error, History, Inner, SeriesKey, Term,
     heads::Unsealed,
     prepare::{self, Numbered},
     schedule::{Next, Schedule},
     shard::SHARDS,
 };
 use crate::store::{self, Rollups, Seal, SealState};
+use ::series::Row;
 use std::time::Duration;
-use tokio::{
-    sync::watch,
-    time::{Instant, MissedTickBehavior, interval},
-};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 /// How often it looks whether rows press.
@@ -31,7 +29,7 @@ const AGAIN_US: i64 = 1_000_000;
 const LAST: Duration = Duration::from_secs(5);
 
 /// Seals until told to stop, and then all that is left.
-pub async fn run(history: History, mut term: watch::Receiver<Option<i64>>, stop: CancellationToken) {
+pub async fn run(history: History, term: Term, stop: CancellationToken) {
     let mut sealer = Sealer::new(history);
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -40,8 +38,7 @@ pub async fn run(history: History, mut term: watch::Receiver<Option<i64>>, stop:
             () = stop.cancelled() => break,
             _ = tick.tick() => {}
         }
-        let held = *term.borrow_and_update();
-        if let Err(GoneBack { shard }) = sealer.pass(held).await {
+        if let Err(GoneBack { shard }) = sealer.pass(term()).await {
             tracing::error!(
                 shard,
                 "the database has gone back to an earlier state: stopping, to begin again from what it has"
@@ -49,8 +46,7 @@ pub async fn run(history: History, mut term: watch::Receiver<Option<i64>>, stop:
             return;
         }
     }
-    let held = *term.borrow();
-    if let Some(term) = held {
+    if let Some(term) = term() {
         sealer.seal_all(term, Instant::now() + LAST).await;
     }
 }
@@ -171,7 +167,8 @@ impl Sealer {
         let Some(state) = &self.state else { return Ok(false) };
         let Inner { store, heads, .. } = self.inner();
         let unsealed = heads.unsealed(shard);
-        if unsealed.position <= unsealed.cursor {
+        if unsealed.series.is_empty() {
+            // Its cursor follows with those of other shards without rows.
             return Ok(true);
         }
         let Unsealed { cursor: from, position, series } = unsealed;
@@ -199,7 +196,7 @@ impl Sealer {
     async fn numbered(
         &self,
         shard: usize,
-        series: Vec<(super::SeriesKey, Option<i64>, Vec<series::Row>)>,
+        series: Vec<(SeriesKey, Option<i64>, Vec<Row>)>,
     ) -> Result<Vec<Numbered>, store::Error> {
         let Inner { store, heads, .. } = self.inner();
         let new: Vec<_> =
@@ -208,7 +205,7 @@ impl Sealer {
         let found: Vec<_> = new.into_iter().zip(ids).collect();
         heads.number(shard, &found);
         let mut found = found.into_iter().map(|(_, id)| id);
-        let number = |(key, id, rows): (super::SeriesKey, Option<i64>, Vec<series::Row>)| {
+        let number = |(key, id, rows): (SeriesKey, Option<i64>, Vec<Row>)| {
             // The new ones are in the order of the series.
             Some(Numbered { check: key.check, id: id.or_else(|| found.next())?, rows })
         };
@@ -216,7 +213,7 @@ impl Sealer {
     }
 
     /// Lets the cursors of shards without rows follow, so that a restart has little to read.
-    async fn advance(&self, term: i64) -> Result<(), Error> {
+    pub async fn advance(&self, term: i64) -> Result<(), Error> {
         let Inner { store, heads, .. } = self.inner();
         // Before the shards are looked at: what comes in meanwhile has a higher position.
         let position = heads.taken();

@@ -23,7 +23,7 @@ mod tests {
         assert_eq!(shard_of(""), 0xcbf2_9ce4_8422_2325_u64 as usize % 64);
         assert_eq!(shard_of("a"), 0xaf63_dc4c_8601_ec8c_u64 as usize % 64);
         assert_eq!(shard_of("foobar"), 0x8594_4171_f739_67e8_u64 as usize % 64);
-        assert_eq!(shard_of("shop-health"), 22);
+        assert_eq!(shard_of("shop-health"), 42);
     }
 
     #[test]

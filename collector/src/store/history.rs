@@ -156,7 +156,7 @@ impl Store {
     /// # Errors
     /// [`Error::Fenced`] when another decider has taken over, or when the database fails; then nothing was written.
     pub async fn seal(&self, term: i64, seal: &Seal<'_>) -> Result<bool, Error> {
-        write!(self, tx => {
+        Ok(write!(self, tx => {
             fence!(tx, term);
             // The lock of the shard: only one at a time gets past this.
             let row: Option<(i64,)> = sqlx::query_as(
@@ -166,11 +166,12 @@ impl Store {
             .bind(seal.position).bind(whole(seal.segments.len())).bind(whole(seal.shard))
             .bind(seal.from).bind(seal.changes)
             .fetch_optional(&mut *tx).await?;
-            let Some((last,)) = row else { return Ok(false) };
-            insert_segments!(tx, last - whole(seal.segments.len()), seal.segments);
-            rollup::put!(tx, seal.rollups);
-        });
-        Ok(true)
+            if let Some((last,)) = row {
+                insert_segments!(tx, last - whole(seal.segments.len()), seal.segments);
+                rollup::put!(tx, seal.rollups);
+            }
+            row.is_some()
+        }))
     }
 
     /// Moves the cursors of shards that have nothing to seal up to a position.

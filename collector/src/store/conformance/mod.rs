@@ -1,5 +1,6 @@
 //! Every function of the store, on SQLite and on PostgreSQL alike: one test body, two engines.
 
+mod history;
 mod postgres;
 mod stories;
 
@@ -8,21 +9,17 @@ use postgres::Cluster;
 use std::path::Path;
 
 /// An empty store of one kind, and what keeps it alive.
-pub enum Engine {
+pub(crate) enum Engine {
     Sqlite(tempfile::TempDir),
     Postgres(Cluster),
 }
 
 impl Engine {
-    pub fn both() -> [Engine; 2] {
-        [Engine::sqlite(), Engine::Postgres(Cluster::start())]
+    pub(crate) fn both() -> [Engine; 2] {
+        [Engine::Sqlite(tempfile::tempdir().expect("a temporary folder")), Engine::Postgres(Cluster::start())]
     }
 
-    pub fn sqlite() -> Engine {
-        Engine::Sqlite(tempfile::tempdir().expect("a temporary folder"))
-    }
-
-    pub async fn open(&self) -> Store {
+    pub(crate) async fn open(&self) -> Store {
         let opened = match self {
             Engine::Sqlite(folder) => Store::sqlite(&folder.path().join("sextant.db")).await,
             Engine::Postgres(cluster) => Store::postgres(&cluster.url()).await,
