@@ -22,10 +22,12 @@ pub mod fold;
 pub mod history;
 pub mod hub;
 pub mod ingest;
+pub mod mandate;
 pub mod mesh;
 pub mod metrics;
 pub mod retention;
 pub mod secret;
 pub mod store;
+pub mod tail;
 
 pub use app::{App, BuildError, Collector, Settings};

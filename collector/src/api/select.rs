@@ -96,7 +96,9 @@ async fn known(
         return Ok(());
     }
     let names: Vec<String> = checks.iter().map(CheckId::to_string).collect();
-    let stored = app.store.history().await?.series(&names).await?;
+    let mut snapshot = app.store.history().await?;
+    let stored = snapshot.series(&names).await?;
+    snapshot.end().await?;
     for id in checks.iter().filter(|id| !config.checks.contains_key(*id)) {
         if !stored.iter().any(|series| series.check_id == id.as_str()) {
             let known: Vec<&str> = config.checks.keys().map(CheckId::as_str).collect();

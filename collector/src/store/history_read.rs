@@ -3,11 +3,11 @@
 //! Decoding rows is what costs here, so each function selects only the columns that its caller needs, and hands rows
 //! on in batches, so that memory stays bounded however much is asked for.
 
-use super::{Error, Store, db::Db};
+use super::{Error, Store, db::Db, writing::Writing};
 use crate::history::{Erasures, Selection, SeriesKey};
 use futures_util::TryStreamExt;
 use series::DAY_US;
-use sqlx::{FromRow, Postgres, QueryBuilder, Sqlite, Transaction};
+use sqlx::{FromRow, Postgres, QueryBuilder, Sqlite};
 use std::ops::Range;
 
 /// The most values in one `IN (…)`.
@@ -15,15 +15,16 @@ const LIST: usize = 512;
 /// The most rows that are handed on at a time.
 const BATCH: usize = 2048;
 
-/// History as of one moment: whatever is written meanwhile is not seen. Keep it short: it holds a connection, and
-/// what is deleted meanwhile keeps its space until it ends.
+/// History as of one moment: whatever is written meanwhile is not seen. Keep it short, because it holds a connection, and
+/// what is deleted meanwhile keeps its space; and [`Snapshot::end`] it, because else the connection is thrown away.
+#[must_use]
 pub struct Snapshot {
     tx: Reading,
 }
 
 enum Reading {
-    Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Sqlite(Writing<Sqlite>),
+    Postgres(Writing<Postgres>),
 }
 
 /// Expands one body of portable SQL against the transaction of a snapshot.
@@ -155,11 +156,13 @@ impl Store {
     /// When the database fails.
     pub async fn history(&self) -> Result<Snapshot, Error> {
         let tx = match &self.db {
-            Db::Sqlite(pool) => Reading::Sqlite(pool.begin().await?),
+            Db::Sqlite(lite) => {
+                Reading::Sqlite(Writing::begin(&lite.readers, &self.monitor, "BEGIN", false).await?)
+            }
             // By default every statement of a transaction would see another moment.
             Db::Postgres(pool) => {
-                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-                Reading::Postgres(pool.begin_with(begin).await?)
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                Reading::Postgres(Writing::begin(pool, &self.monitor, begin, false).await?)
             }
         };
         Ok(Snapshot { tx })
@@ -167,6 +170,17 @@ impl Store {
 }
 
 impl Snapshot {
+    /// Gives the connection back.
+    ///
+    /// # Errors
+    /// When the database fails; what was read before is right all the same.
+    pub async fn end(self) -> Result<(), Error> {
+        match self.tx {
+            Reading::Sqlite(tx) => tx.finish(Ok(())).await,
+            Reading::Postgres(tx) => tx.finish(Ok(())).await,
+        }
+    }
+
     /// Up to which position of the log each shard is sealed; shards without an entry are at 0.
     ///
     /// # Errors
@@ -380,16 +394,16 @@ impl Snapshot {
 #[cfg(test)]
 impl Store {
     /// Changes a byte of the newest segment.
-    pub async fn damage_newest_segment(&self) {
-        let (day, number, mut data): (i64, i64, Vec<u8>) = crate::store::db::on!(self, pool => {
-            sqlx::query_as("SELECT day, number, data FROM segment ORDER BY number DESC LIMIT 1")
-                .fetch_one(pool).await.expect("there is one")
-        });
-        let middle = data.len() / 2;
-        data[middle] ^= 1;
-        crate::store::db::on!(self, pool => {
+    pub async fn damage_newest_segment(&self) -> Result<(), Error> {
+        crate::store::db::write!(self, tx => {
+            let (day, number, mut data): (i64, i64, Vec<u8>) =
+                sqlx::query_as("SELECT day, number, data FROM segment ORDER BY number DESC LIMIT 1")
+                    .fetch_one(&mut *tx).await?;
+            let middle = data.len() / 2;
+            data[middle] ^= 1;
             sqlx::query("UPDATE segment SET data = $1 WHERE day = $2 AND number = $3")
-                .bind(&data).bind(day).bind(number).execute(pool).await.map(drop).expect("written");
+                .bind(&data).bind(day).bind(number).execute(&mut *tx).await.map(drop)?;
         });
+        Ok(())
     }
 }

@@ -21,13 +21,7 @@ fn held(heads: &Heads, check: &str) -> Vec<(String, String, String, i64, i64)> {
     rows
 }
 
-fn row(
-    probe: &str,
-    target: &str,
-    part: &str,
-    position: i64,
-    age: i64,
-) -> (String, String, String, i64, i64) {
+fn row(probe: &str, target: &str, part: &str, position: i64, age: i64) -> (String, String, String, i64, i64) {
     (probe.into(), target.into(), part.into(), position, age)
 }
 
@@ -45,7 +39,13 @@ fn runs_and_steps_become_rows_of_their_series() {
         sample("dns", "a", 8 * 86_400),
     ];
     heads.take(&configured, 1, T0, 0, &report("p", 1, samples));
-    heads.take(&configured, 2, T0, 1_000_000, &report("q", 1, vec![sample("home", "a", 5), sample("dns", "a", 5)]));
+    heads.take(
+        &configured,
+        2,
+        T0,
+        1_000_000,
+        &report("q", 1, vec![sample("home", "a", 5), sample("dns", "a", 5)]),
+    );
     assert_eq!(
         held(&heads, "home"),
         [row("p", "a", "", 1, 5), row("p", "b", "", 1, 4), row("q", "a", "", 2, 4)]

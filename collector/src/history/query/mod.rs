@@ -119,10 +119,23 @@ impl Queries {
         let _permit = self.permits.acquire().await;
         let unsealed = self.copy_heads(&question.selector, whole_hours(question.from, question.to)).await?;
         let mut snapshot = self.store.history().await?;
-        let unsealed = sift(&mut snapshot, unsealed).await?;
+        let answer = self.answer(&mut snapshot, unsealed, question, now.0).await;
+        // What was read is right, whatever becomes of the connection.
+        let _ = snapshot.end().await;
+        answer
+    }
+
+    async fn answer(
+        &self,
+        snapshot: &mut Snapshot,
+        unsealed: Vec<HeadRows>,
+        question: Question,
+        now: i64,
+    ) -> Result<History, Refused> {
+        let unsealed = sift(snapshot, unsealed).await?;
         let checks = question.selector.check_names();
-        let found = find(&mut snapshot, &question.selector, &checks).await?;
-        let plan = plan(&mut snapshot, &question, &checks, &found, now.0).await?;
+        let found = find(snapshot, &question.selector, &checks).await?;
+        let plan = plan(snapshot, &question, &checks, &found, now).await?;
 
         let mut groups = Groups::new(question.grouping, &self.config);
         let series: HashMap<i64, usize> =
@@ -144,8 +157,7 @@ impl Queries {
             quantiles: question.quantiles,
         };
         let counting = spawn_blocking(move || tally.run(pieces));
-        let read = read(&mut snapshot, &plan, &checks, &found, sender).await;
-        drop(snapshot);
+        let read = read(snapshot, &plan, &checks, &found, sender).await;
         let tallied = counting.await?;
         read?;
         Ok(History {

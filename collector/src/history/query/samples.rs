@@ -1,7 +1,10 @@
 //! Single runs, newest first, page by page.
 
-use super::{Queries, Refused, Selector, find, sift};
-use crate::{history::SeriesKey, store::SegmentsOf};
+use super::{HeadRows, Queries, Refused, Selector, find, sift};
+use crate::{
+    history::SeriesKey,
+    store::{SegmentsOf, Snapshot},
+};
 use series::{Row, segment};
 use std::{cmp::Reverse, collections::HashMap, fmt, ops::Range, str::FromStr, sync::Arc};
 use tokio::task::spawn_blocking;
@@ -57,47 +60,57 @@ impl Queries {
         let _permit = self.permits.acquire().await;
         let end = asked.after.map_or(asked.to, |after| after.at.saturating_add(1).min(asked.to));
         let (range, given) = (asked.from..end, asked.after.map_or(0, |after| after.given));
-        // One more than is shown tells whether there is another page.
-        let mut newest = Newest::new(given + asked.limit + 1);
         if range.is_empty() {
             return Ok((Vec::new(), None));
         }
         let heads = self.copy_heads(&asked.selector, range.clone()).await?;
         let mut snapshot = self.store.history().await?;
-        for head in sift(&mut snapshot, heads).await? {
-            let key = Arc::new(head.key);
-            newest.add(head.rows.into_iter().map(|(_, row)| (Arc::clone(&key), row)));
-        }
-        let checks = asked.selector.check_names();
-        let found = find(&mut snapshot, &asked.selector, &checks).await?;
-        let series: HashMap<i64, Arc<SeriesKey>> =
-            found.series.into_iter().map(|(id, key)| (id, Arc::new(key))).collect();
-        let series = Arc::new(series);
-        let of = SegmentsOf { checks: &checks, at: (range.start, range.end) };
-        for facts in snapshot.segment_facts(of).await? {
-            // The segments that are left end earlier than this one, so they have nothing newer.
-            if series.is_empty() || newest.is_full_down_to(facts.max_at) {
-                break;
-            }
-            let Some(bytes) = snapshot.segment(&facts).await? else { continue };
-            let (series, range) = (Arc::clone(&series), range.clone());
-            newest = spawn_blocking(move || newest.with_segment(&bytes, &series, &range)).await?;
-        }
-        Ok(newest.page(given, asked.limit, asked.after))
+        let newest =
+            newest_rows(&mut snapshot, heads, &asked.selector, &range, given + asked.limit + 1).await;
+        // What was read is right, whatever becomes of the connection.
+        let _ = snapshot.end().await;
+        Ok(newest?.page(given, asked.limit, asked.after))
     }
+}
+
+async fn newest_rows(
+    snapshot: &mut Snapshot,
+    heads: Vec<HeadRows>,
+    selector: &Selector,
+    range: &Range<i64>,
+    most: usize,
+) -> Result<Newest, Refused> {
+    let mut newest = Newest { rows: Vec::new(), most };
+    for head in sift(snapshot, heads).await? {
+        let key = Arc::new(head.key);
+        newest.add(head.rows.into_iter().map(|(_, row)| (Arc::clone(&key), row)));
+    }
+    let checks = selector.check_names();
+    let found = find(snapshot, selector, &checks).await?;
+    let series: HashMap<i64, Arc<SeriesKey>> =
+        found.series.into_iter().map(|(id, key)| (id, Arc::new(key))).collect();
+    let series = Arc::new(series);
+    let of = SegmentsOf { checks: &checks, at: (range.start, range.end) };
+    for facts in snapshot.segment_facts(of).await? {
+        // The segments that are left end earlier than this one, so they have nothing newer.
+        if series.is_empty() || newest.is_full_down_to(facts.max_at) {
+            break;
+        }
+        let Some(bytes) = snapshot.segment(&facts).await? else { continue };
+        let (series, range) = (Arc::clone(&series), range.clone());
+        newest = spawn_blocking(move || newest.with_segment(&bytes, &series, &range)).await?;
+    }
+    Ok(newest)
 }
 
 /// The newest rows among those that were seen.
 struct Newest {
     rows: Vec<(Arc<SeriesKey>, Row)>,
+    /// One more than is shown, which tells whether there is another page.
     most: usize,
 }
 
 impl Newest {
-    fn new(most: usize) -> Newest {
-        Newest { rows: Vec::new(), most }
-    }
-
     fn add(&mut self, rows: impl Iterator<Item = (Arc<SeriesKey>, Row)>) {
         self.rows.extend(rows);
         self.rows.sort_by(|(a, x), (b, y)| (Reverse(x.at), a, x.attempt).cmp(&(Reverse(y.at), b, y.attempt)));

@@ -81,7 +81,8 @@ async fn series(store: &Store) {
     unique.sort_unstable();
     unique.dedup();
     assert_eq!(unique.len(), keys.len());
-    let more = store.series_ids(&[keys[2].clone(), key("b", "r1", ""), keys[0].clone()]).await.expect("given");
+    let more =
+        store.series_ids(&[keys[2].clone(), key("b", "r1", ""), keys[0].clone()]).await.expect("given");
     assert_eq!((more[0], more[2]), (ids[2], ids[0]));
     assert!(!ids.contains(&more[1]));
 
@@ -90,11 +91,8 @@ async fn series(store: &Store) {
         (from..from + 300).map(|number| key("crowd", "r1", &format!("step {number}"))).collect()
     };
     let asked = [many(0), many(100), many(200)];
-    let (one, other, third) = tokio::join!(
-        store.series_ids(&asked[0]),
-        store.series_ids(&asked[1]),
-        store.series_ids(&asked[2])
-    );
+    let (one, other, third) =
+        tokio::join!(store.series_ids(&asked[0]), store.series_ids(&asked[1]), store.series_ids(&asked[2]));
     let (one, other, third) = (one.expect("given"), other.expect("given"), third.expect("given"));
     assert_eq!(one[100..], other[..200]);
     assert_eq!(one[200..], third[..100]);
@@ -111,7 +109,8 @@ async fn sealing(store: &Store, term: i64) {
     for series in 0..250 {
         rollups.insert((series, 500_000), rollup(series.unsigned_abs(), 40));
     }
-    let failed = Rollup { failures: [0, 0, 0, 2, 0, 0, 0, 1], missed: 3, unsupported: 4, ..Rollup::default() };
+    let failed =
+        Rollup { failures: [0, 0, 0, 2, 0, 0, 0, 1], missed: 3, unsupported: 4, ..Rollup::default() };
     rollups.insert((7, 500_001), failed);
     let segments = vec![segment("a", 20_833, b"one"), segment("a", 20_834, b"two")];
     let seal = Seal { shard, from: 0, changes: 0, position: 50, segments: &segments, rollups: &rollups };

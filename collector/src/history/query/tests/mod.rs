@@ -56,10 +56,10 @@ async fn where_single_runs_are_gone_the_roll_ups_of_whole_hours_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_much_is_refused_with_what_to_do() {
-    stories::too_much(Engine::Sqlite(tempfile::tempdir().expect("a temporary folder")).open().await).await;
+    stories::too_much(Engine::sqlite().open().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_damaged_is_left_out_and_said() {
-    stories::damaged(Engine::Sqlite(tempfile::tempdir().expect("a temporary folder")).open().await).await;
+    stories::damaged(Engine::sqlite().open().await).await;
 }

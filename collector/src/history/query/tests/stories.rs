@@ -116,7 +116,7 @@ pub async fn damaged(store: Store) {
     let logged = place.log(&minutes("home", 100));
     place.seal(&logged[..60], true).await;
     place.seal(&logged[60..], true).await;
-    place.store.damage_newest_segment().await;
+    place.store.damage_newest_segment().await.expect("written");
     let queries = place.queries(heads(Vec::new()));
     let answer = queries.history(question("home", T0, T0 + 2 * HOUR_US, 96), LATER).await.expect("an answer");
     assert_eq!((answer.damaged, answer.groups[0].whole.runs), (1, 60));
