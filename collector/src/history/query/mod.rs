@@ -12,7 +12,7 @@ mod samples;
 pub mod selector;
 mod tally;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::{
     config::Config,
