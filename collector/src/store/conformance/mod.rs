@@ -1,5 +1,6 @@
 //! Every function of the store, on SQLite and on PostgreSQL alike: one test body, two engines.
 
+mod expiry;
 mod faults;
 mod hands;
 mod history;

@@ -24,9 +24,20 @@ fn edges() -> [ReceiverId; 2] {
 }
 
 pub fn report(probe: &str, sequence: i64) -> Entry {
+    report_at(probe, sequence, T0)
+}
+
+pub fn report_at(probe: &str, sequence: i64, received: Micros) -> Entry {
     let report =
         Report { probe: probe.parse().expect("an id"), sequence, samples: Vec::new(), mesh: Vec::new() };
-    entry(report, T0)
+    entry(report, received)
+}
+
+/// A report with one window of the mesh in it.
+pub fn window_at(sequence: i64, received: Micros) -> Entry {
+    let mesh = vec![window("p1", "p2", "stamp", sequence * 60)];
+    let report = Report { probe: "p1".parse().expect("an id"), sequence, samples: Vec::new(), mesh };
+    entry(report, received)
 }
 
 /// A report as it is appended.
@@ -45,7 +56,7 @@ async fn append(store: &Store, entries: &[Entry]) -> Vec<bool> {
 }
 
 /// The first commit of a term with nothing but a state.
-fn commit<'a>(term: i64, position: i64, state: &'a State) -> Commit<'a> {
+pub fn commit<'a>(term: i64, position: i64, state: &'a State) -> Commit<'a> {
     Commit {
         term,
         number: 1,

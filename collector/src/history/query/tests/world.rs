@@ -43,6 +43,7 @@ impl Place {
 
     pub async fn open(store: Store) -> Place {
         let term = store.take_lease("me", Micros(T0)).await.expect("taken");
+        store.make_partitions(Micros(T0)).await.expect("made");
         Place { store, term, position: AtomicI64::new(0), number: AtomicI64::new(0) }
     }
 
