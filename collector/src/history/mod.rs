@@ -9,6 +9,7 @@ mod arrival;
 mod compactor;
 mod configured;
 mod erasures;
+pub mod export;
 mod heads;
 mod key;
 mod meters;

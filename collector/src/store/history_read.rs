@@ -6,7 +6,7 @@
 use super::{Error, Store, db::Db, writing::Writing};
 use crate::history::{Erasures, Selection, SeriesKey};
 use futures_util::TryStreamExt;
-use series::DAY_US;
+use series::{DAY_US, rollup::Rollup};
 use sqlx::{FromRow, Postgres, QueryBuilder, Sqlite};
 use std::ops::Range;
 
@@ -110,6 +110,23 @@ impl StoredRollup {
             self.fail_request,
         ]
     }
+
+    /// The roll-up without its sketch. What a damaged database holds below 0 counts as 0.
+    pub fn counts(&self) -> Rollup {
+        let count = |n: i64| u64::try_from(n).unwrap_or(0);
+        let time = |us: Option<i64>| us.and_then(|us| u32::try_from(us).ok());
+        Rollup {
+            ok: count(self.ok),
+            failures: self.failures().map(count),
+            slow: count(self.slow),
+            missed: count(self.missed),
+            unsupported: count(self.unsupported),
+            sum_us: count(self.sum_us.unwrap_or(0)),
+            min_us: time(self.min_us),
+            max_us: time(self.max_us),
+            ..Rollup::default()
+        }
+    }
 }
 
 /// Where segments are: of some checks, with rows in a range of time.
@@ -210,6 +227,40 @@ impl Snapshot {
         Ok(Erasures::new(rows.into_iter().map(selection).collect()))
     }
 
+    /// The checks of all series.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn checks(&mut self) -> Result<Vec<String>, Error> {
+        Ok(seen!(self, tx => {
+            sqlx::query_scalar("SELECT DISTINCT check_id FROM series ORDER BY check_id")
+                .fetch_all(&mut **tx).await?
+        }))
+    }
+
+    /// The position of the newest entry of the log.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn log_head(&mut self) -> Result<i64, Error> {
+        let head: Option<i64> = seen!(self, tx => {
+            sqlx::query_scalar("SELECT MAX(position) FROM log_head").fetch_one(&mut **tx).await?
+        });
+        Ok(head.unwrap_or(0))
+    }
+
+    /// The first hour that any series has a roll-up of.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn oldest_hour(&mut self) -> Result<Option<i64>, Error> {
+        Ok(seen!(self, tx => {
+            // Each inner question is answered by the beginning of an index, where a plain MIN reads the table.
+            sqlx::query_scalar("SELECT MIN((SELECT MIN(hour) FROM rollup WHERE series = s.id)) FROM series AS s")
+                .fetch_one(&mut **tx).await?
+        }))
+    }
+
     /// The first day of which single runs are kept; none when there is no segment.
     ///
     /// # Errors
@@ -218,6 +269,18 @@ impl Snapshot {
         Ok(seen!(self, tx => {
             sqlx::query_scalar("SELECT MIN(day) FROM segment").fetch_one(&mut **tx).await?
         }))
+    }
+
+    /// Whether there are segments of later days.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_segments_after(&mut self, day: i64) -> Result<bool, Error> {
+        let found: Option<i64> = seen!(self, tx => {
+            sqlx::query_scalar("SELECT day FROM segment WHERE day > $1 LIMIT 1")
+                .bind(day).fetch_optional(&mut **tx).await?
+        });
+        Ok(found.is_some())
     }
 
     /// Whether any of the series has a roll-up in a range of hours.
