@@ -6,6 +6,7 @@ mod check;
 mod collector;
 mod demo;
 mod exit;
+mod export;
 mod probe;
 mod secret;
 mod version;
@@ -39,6 +40,8 @@ enum Command {
     Probe(probe::Args),
     /// Validate a configuration document, or run one of its checks at once.
     Check(check::Args),
+    /// Write the history of a time range to a Parquet or CSV file.
+    Export(export::Args),
     /// Make a secret: a probe's token or a webhook key.
     Secret(secret::Args),
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
                 Command::Collector(args) => collector::run(args, format).await,
                 Command::Probe(args) => probe::run(args, format).await,
                 Command::Check(args) => check::run(&args).await,
+                Command::Export(args) => export::run(args).await,
                 Command::Secret(args) => secret::run(&args),
             }
         }),
