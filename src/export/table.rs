@@ -217,7 +217,10 @@ fn word(value: &impl serde::Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use series::{Flags, synthetic::Series};
+    use series::{
+        Flags,
+        synthetic::{Noise, Series},
+    };
     use wire::sample::{FailClass, Flag};
 
     fn fits(columns: &[Column], values: &[Value]) {
@@ -237,7 +240,7 @@ mod tests {
     #[test]
     fn values_stand_in_their_columns() {
         let key = SeriesKey { check: "c".into(), probe: "p".into(), target: "t".into(), part: String::new() };
-        let mut row = Series::http(1, 7_200_000_000, 1).next().expect("a row");
+        let mut row = Series::http(1, 7_200_000_000, 1, Noise::Usual).next().expect("a row");
         row.outcome = Outcome::Fail(FailClass::Tls);
         row.flags = Flags::from_iter([Flag::LateStart, Flag::Blind]);
         row.status = None;

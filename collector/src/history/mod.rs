@@ -12,9 +12,11 @@ mod erasures;
 pub mod export;
 mod heads;
 mod key;
+mod merging;
 mod meters;
 mod prepare;
 pub mod query;
+mod reader;
 mod schedule;
 mod sealer;
 mod shard;
@@ -32,6 +34,7 @@ pub use shard::{SHARDS, shard_of};
 use crate::{
     config::Config,
     store::{self, Store},
+    tail::Tail,
 };
 use configured::Configured;
 use runtime::{
@@ -39,6 +42,7 @@ use runtime::{
     tasks::{Stage, Tasks},
 };
 use std::sync::Arc;
+use tokio::sync::watch;
 use wire::{Micros, report::Report};
 
 /// Why something was not sealed or compacted. Nothing was written, and it is tried again.
@@ -106,12 +110,18 @@ impl History {
         &self.0.heads
     }
 
-    /// Starts sealing and compacting; both only follow while another collector holds the lease.
-    pub fn start(&self, tasks: &Tasks, term: Term) {
+    /// Starts reading the log, sealing and compacting; while another collector holds the lease, this one only reads and
+    /// drops what the other has sealed. What is returned becomes true when the log was read to its end for the first
+    /// time.
+    pub fn start(&self, tasks: &Tasks, tail: Tail, term: Term) -> watch::Receiver<bool> {
         meters::observe(self);
+        let (caught_up, ready) = watch::channel(false);
+        let history = self.clone();
+        tasks.spawn(Stage::Output, "history reader", |stop| reader::run(history, tail, caught_up, stop));
         let (history, lease) = (self.clone(), Arc::clone(&term));
         tasks.spawn(Stage::Output, "sealer", |stop| sealer::run(history, lease, stop));
         let history = self.clone();
         tasks.spawn(Stage::Intake, "compactor", |stop| compactor::run(history, term, stop));
+        ready
     }
 }

@@ -3,6 +3,8 @@
 //! To add a function: write it in the file of its kind with `on!` for reading or `Store::write` for writing,
 //! in portable SQL (see `migrations/README.md`), and add it to the conformance test that runs on both engines.
 
+pub mod backup;
+mod compaction;
 mod db;
 mod decision;
 mod delivery;
@@ -23,6 +25,7 @@ mod partition;
 mod payload;
 mod postgres;
 mod read_only;
+mod replay;
 mod revision;
 mod rollup;
 mod seen;
@@ -35,6 +38,7 @@ mod writing;
 #[cfg(test)]
 pub(crate) mod conformance;
 
+pub use compaction::{DayOfCheck, Replacement, SegmentInfo};
 pub use db::{Options, Place, Store};
 pub use decision::{Commit, NewPlan, Saved};
 pub use delivery::{Due, Outcome};
@@ -48,4 +52,5 @@ pub use lease::{EXPIRES, Lease};
 pub use log::{Appended, Entry, Logged};
 pub use migrate::{ExtraMigration, newest as newest_schema};
 pub use notify::{Channel, Notice, Notices, Tell};
+pub use replay::Mark;
 pub use rollup::{Rollups, SeriesHour};

@@ -78,6 +78,7 @@ impl Running {
             listen: ([127, 0, 0, 1], 0).into(),
             database: None,
             lab: None,
+            extra_migrations: Vec::new(),
         };
         let built = Collector::build(settings, SystemClock::shared(), Random::from_os()).await;
         let collector = built.unwrap_or_else(|error| panic!("{error}"));

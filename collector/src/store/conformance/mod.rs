@@ -6,8 +6,8 @@ mod hands;
 mod history;
 mod lease;
 mod notices;
-mod postgres;
-mod stories;
+pub mod postgres;
+pub mod stories;
 
 use super::{Options, Place, Store};
 use postgres::Cluster;
