@@ -15,7 +15,7 @@ mod series;
 mod timeline;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use problem::{Params, Rejected, panicked};
 

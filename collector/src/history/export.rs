@@ -304,3 +304,6 @@ impl Exported {
         self.damaged += more.damaged;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The questions about history, asked of a collector that runs, over HTTP.
 
-mod running;
+pub(crate) mod running;
 mod wrong;
 
 use crate::history::{
@@ -141,7 +141,7 @@ async fn evidence_is_listed_newest_first_page_by_page() {
         sample(3, "south", json!({ "fail": "status" })),
         json!({ "check": "health", "target": "north", "scheduled": now, "started": now, "total_us": 1, "outcome": "ok" }),
     ];
-    collector.report(samples).await;
+    collector.report(1, samples).await;
     let stories = |page: &Value| -> Vec<String> {
         let items = page["items"].as_array().expect("a list").iter();
         items.map(|item| item["summary"].as_str().unwrap_or_default().to_owned()).collect()

@@ -35,7 +35,7 @@ checks:
 
 pub struct Running {
     /// Removed at the end.
-    _folder: TempDir,
+    folder: TempDir,
     url: String,
     client: Client,
     stop: oneshot::Sender<()>,
@@ -86,7 +86,7 @@ impl Running {
         let (stop, stopped) = oneshot::channel::<()>();
         let ended = tokio::spawn(async move { collector.run(stopped).await.expect("it stops in order") });
         let client = runtime::tls::http_client(std::time::Duration::from_secs(60)).expect("a client");
-        Running { _folder: folder, url, client, stop, ended }
+        Running { folder, url, client, stop, ended }
     }
 
     pub async fn get(&self, path: &str) -> Response {
@@ -102,17 +102,25 @@ impl Running {
     }
 
     /// Reports runs as the probe in the north.
-    pub async fn report(&self, samples: Vec<Value>) {
-        let batch = json!({ "sent": now(), "reports": [{ "probe": "probe-north", "sequence": 1, "samples": samples }] });
+    pub async fn report(&self, sequence: i64, samples: Vec<Value>) {
+        let report = json!({ "probe": "probe-north", "sequence": sequence, "samples": samples });
+        let batch = json!({ "sent": now(), "reports": [report] });
         let request = self.client.post(format!("{}/reports", self.url)).bearer_auth(TOKEN).json(&batch);
         let answer = request.send().await.expect("an answer");
         let (status, text) = (answer.status(), answer.text().await.expect("a text"));
         assert_eq!(status, 200, "{text}");
     }
 
-    pub async fn stop(self) {
+    /// Stops it, and gives the folder back.
+    pub async fn stop(self) -> TempDir {
         self.stop.send(()).expect("it runs");
         self.ended.await.expect("it ends");
+        self.folder
+    }
+
+    /// Its database.
+    pub fn place(&self) -> Place {
+        Place::Sqlite(data(self.folder.path()).join("sextant.db"))
     }
 }
 
