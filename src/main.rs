@@ -9,6 +9,7 @@ mod demo;
 mod erase;
 mod evidence;
 mod exit;
+mod export;
 mod place;
 mod probe;
 mod restore;
@@ -56,6 +57,8 @@ enum Command {
     Evidence(evidence::Args),
     /// Forget measurements on request, also while collectors run.
     Erase(erase::Args),
+    /// Write the history of a time range to a Parquet or CSV file.
+    Export(export::Args),
     /// Make a secret: a probe's token, a webhook key, a key of the mesh, of backups or of evidence.
     Secret(secret::Args),
 }
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
                 Command::Simulate(args) => simulate::run(args).await,
                 Command::Evidence(args) => evidence::run(&args),
                 Command::Erase(args) => erase::run(args).await,
+                Command::Export(args) => export::run(args).await,
                 Command::Secret(args) => secret::run(&args),
             }
         }),

@@ -7,7 +7,10 @@ use crate::{
     deliver::{Dispatcher, Receivers},
     exchange::Exchange,
     fold::Fold,
-    history::{self, History},
+    history::{
+        self, History,
+        query::{self, Queries},
+    },
     hub::Hub,
     ingest::{self, Intake, Writer, assigned::Assigned, auth::Tokens},
     mandate::Mandate,
@@ -104,6 +107,7 @@ pub struct App {
     /// Seals evidence on its way in, and opens it for people.
     pub residency: Arc<Residency>,
     pub board: Board,
+    pub queries: Queries,
     pub clock: SharedClock,
     pub metrics: Metrics,
     /// Cancelled when the collector begins to stop: ends streams, so that nobody waits for them.
@@ -230,6 +234,7 @@ impl Collector {
 
         let closing = tasks.stopping(Stage::Intake);
         let tokens = Arc::new(tokens);
+        let queries = Queries::new(store.clone(), Arc::clone(&config), query::heads_of(&history));
         let app = App {
             config,
             revision,
@@ -244,6 +249,7 @@ impl Collector {
             mesh: Arc::new(mesh),
             residency: Arc::new(residency),
             board,
+            queries,
             clock,
             metrics,
             closing,

@@ -47,6 +47,7 @@ mod tests;
 pub use assign::assignment;
 pub use load::{LoadError, load, parse, parse_in};
 pub use model::*;
+pub(crate) use near::nearest;
 pub use problem::{Problem, Problems};
 pub use residency::{ResidencyRule, residency, residency_of_stranger};
 pub use voting::Voting;

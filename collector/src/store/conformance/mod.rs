@@ -37,11 +37,11 @@ impl Engine {
         [Engine::sqlite(), Engine::postgres()]
     }
 
-    fn sqlite() -> Engine {
+    pub(crate) fn sqlite() -> Engine {
         Engine::Sqlite(tempfile::tempdir().expect("a temporary folder"))
     }
 
-    fn postgres() -> Engine {
+    pub(crate) fn postgres() -> Engine {
         Engine::Postgres(Cluster::start())
     }
 
