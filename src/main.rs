@@ -6,6 +6,7 @@ mod check;
 mod collector;
 mod demo;
 mod exit;
+mod load;
 mod probe;
 mod secret;
 mod version;
@@ -39,6 +40,8 @@ enum Command {
     Probe(probe::Args),
     /// Validate a configuration document, or run one of its checks at once.
     Check(check::Args),
+    /// Put a collector under load, and measure it.
+    Load(Box<load::Args>),
     /// Make a secret: a probe's token or a webhook key.
     Secret(secret::Args),
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
                 Command::Collector(args) => collector::run(args, format).await,
                 Command::Probe(args) => probe::run(args, format).await,
                 Command::Check(args) => check::run(&args).await,
+                Command::Load(args) => load::run(*args).await,
                 Command::Secret(args) => secret::run(&args),
             }
         }),
