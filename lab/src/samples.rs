@@ -41,7 +41,8 @@ impl Series {
     pub fn new(check: CheckId, target: Target, vantage: &RegionId, seed: u64) -> Series {
         let mut random = StdRng::seed_from_u64(seed);
         let near = matches!(&target, Target::Region(region) if region == vantage);
-        let rtt_us: f64 = if near { random.random_range(800.0..4_000.0) } else { random.random_range(15_000.0..180_000.0) };
+        let rtt_us: f64 =
+            if near { random.random_range(800.0..4_000.0) } else { random.random_range(15_000.0..180_000.0) };
         let served_by = match &target {
             Target::Region(region) => Some(region.to_string()),
             Target::Public => Some(vantage.to_string()),
@@ -53,7 +54,9 @@ impl Series {
             resolver: "192.0.2.53:53".to_owned(),
             served_by,
             bytes: random.random_range(200..60_000),
-            certificate_expires: Micros(1_800_000_000_000_000 + random.random_range(0..7_000_000) * 1_000_000),
+            certificate_expires: Micros(
+                1_800_000_000_000_000 + random.random_range(0..7_000_000) * 1_000_000,
+            ),
             levels: [
                 random.random_range(600.0..9_000.0),
                 rtt_us,
@@ -86,7 +89,9 @@ impl Series {
         let slow = failure.is_none() && total_us > BUDGET_US;
         let evidence = match &failure {
             Some((_, summary)) => Some((*summary).to_owned()),
-            None => slow.then(|| format!("took {} ms, more than the budget of {} ms", total_us / 1000, BUDGET_US / 1000)),
+            None => slow.then(|| {
+                format!("took {} ms, more than the budget of {} ms", total_us / 1000, BUDGET_US / 1000)
+            }),
         };
         Sample {
             check: self.check.clone(),
@@ -119,7 +124,8 @@ impl Series {
             evidence: evidence.map(|summary| Evidence {
                 summary,
                 step: None,
-                excerpt: refused.then(|| "{\"error\":\"no healthy upstream\",\"request\":\"r-4711\"}".to_owned()),
+                excerpt: refused
+                    .then(|| "{\"error\":\"no healthy upstream\",\"request\":\"r-4711\"}".to_owned()),
             }),
             steps: Vec::new(),
         }

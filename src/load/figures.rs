@@ -46,7 +46,10 @@ mod tests {
     fn percentiles_are_values_that_were_measured() {
         let all = (1..=200).rev().map(Duration::from_millis).collect();
         let found = Percentiles::of(all);
-        assert_eq!(found, Percentiles { count: 200, p50_ms: 100.0, p90_ms: 180.0, p99_ms: 198.0, max_ms: 200.0 });
+        assert_eq!(
+            found,
+            Percentiles { count: 200, p50_ms: 100.0, p90_ms: 180.0, p99_ms: 198.0, max_ms: 200.0 }
+        );
         assert_eq!(Percentiles::of(Vec::new()), Percentiles::default());
         let one = Percentiles::of(vec![Duration::from_millis(7)]);
         assert_eq!((one.p50_ms, one.p99_ms, one.max_ms), (7.0, 7.0, 7.0));

@@ -44,7 +44,12 @@ pub struct Args {
 /// # Errors
 /// When the numbers do not fit together or the folder cannot be written to.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    ensure!(args.targets <= args.regions, "{} targets need as many regions; --regions is {}", args.targets, args.regions);
+    ensure!(
+        args.targets <= args.regions,
+        "{} targets need as many regions; --regions is {}",
+        args.targets,
+        args.regions
+    );
     let tokens = args.out.join("tokens");
     fs::DirBuilder::new()
         .recursive(true)
@@ -94,14 +99,19 @@ fn document(args: &Args) -> String {
 }
 
 fn write_document(args: &Args) -> Result<String, std::fmt::Error> {
-    let mut text = String::from("# Written by `sextant load prepare`. Nobody answers at these addresses.\nversion: 1\n\nregions:\n");
+    let mut text = String::from(
+        "# Written by `sextant load prepare`. Nobody answers at these addresses.\nversion: 1\n\nregions:\n",
+    );
     for region in 0..args.regions {
         writeln!(text, "  {}: {{}}", region_id(region))?;
     }
     text.push_str("\nprobes:\n");
     for probe in 0..args.probes {
         let (id, region) = (probe_id(probe), region_id(probe % args.regions));
-        writeln!(text, "  {id}: {{ region: {region}, failure_domain: {id}, token: {{ file: tokens/{id}.token }} }}")?;
+        writeln!(
+            text,
+            "  {id}: {{ region: {region}, failure_domain: {id}, token: {{ file: tokens/{id}.token }} }}"
+        )?;
     }
     text.push_str("\nservices:\n");
     for service in 0..args.checks.div_ceil(CHECKS_OF_SERVICE) {

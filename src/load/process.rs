@@ -21,8 +21,11 @@ pub struct Usage {
 /// When there is no such process, or no `/proc`.
 pub fn usage(process: &str) -> anyhow::Result<Usage> {
     let read = |file: &str| {
-        fs::read_to_string(format!("/proc/{process}/{file}"))
-            .with_context(|| format!("cannot read what process {process} used (this needs Linux, and --pid of a process that runs)"))
+        fs::read_to_string(format!("/proc/{process}/{file}")).with_context(|| {
+            format!(
+                "cannot read what process {process} used (this needs Linux, and --pid of a process that runs)"
+            )
+        })
     };
     let stat = read("stat")?;
     let status = read("status")?;

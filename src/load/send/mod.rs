@@ -143,7 +143,8 @@ async fn verify(way: &Way, before: &str, told: &[Fared]) -> anyhow::Result<Store
     let mut stored = Stored { counted: grown("result=\"stored\""), ..Stored::default() };
     for (token, told) in told {
         for (reports, body) in &told.kept {
-            let accepted = uplink::again(way, token, Bytes::clone(body)).await.context("a batch was not taken again")?;
+            let accepted =
+                uplink::again(way, token, Bytes::clone(body)).await.context("a batch was not taken again")?;
             stored.resent += reports;
             stored.known += accepted.duplicates;
         }

@@ -97,10 +97,16 @@ impl Outcome {
             bail!("{} reports were never acknowledged: {trouble}", self.lost);
         }
         if counted != self.acknowledged_reports {
-            bail!("{} reports were acknowledged, and the collector counted {counted}: is anybody else sending?", self.acknowledged_reports);
+            bail!(
+                "{} reports were acknowledged, and the collector counted {counted}: is anybody else sending?",
+                self.acknowledged_reports
+            );
         }
         if known != resent {
-            bail!("of {resent} acknowledged reports that were sent again the collector did not know {}", resent - known);
+            bail!(
+                "of {resent} acknowledged reports that were sent again the collector did not know {}",
+                resent - known
+            );
         }
         Ok(())
     }
@@ -139,9 +145,18 @@ impl fmt::Display for Outcome {
         )?;
         let each = |cpu_s: f64| cpu_s * 1e6 / self.acknowledged_samples.max(1) as f64;
         if let (Some(cpu_s), Some(rss)) = (self.collector_cpu_s, self.collector_peak_rss_mib) {
-            writeln!(f, "collector: {cpu_s:.1} s of processor time ({:.2} µs a sample), peak RSS {rss:.0} MiB", each(cpu_s))?;
+            writeln!(
+                f,
+                "collector: {cpu_s:.1} s of processor time ({:.2} µs a sample), peak RSS {rss:.0} MiB",
+                each(cpu_s)
+            )?;
         }
-        writeln!(f, "this program: {:.1} s of processor time ({:.2} µs a sample)", self.tool_cpu_s, each(self.tool_cpu_s))?;
+        writeln!(
+            f,
+            "this program: {:.1} s of processor time ({:.2} µs a sample)",
+            self.tool_cpu_s,
+            each(self.tool_cpu_s)
+        )?;
         let Stored { counted, resent, known } = self.stored;
         writeln!(
             f,

@@ -49,7 +49,8 @@ impl Piece {
 /// The gzip body of a [`wire::report::Batch`].
 pub fn join(sent: Micros, pieces: &[&Piece]) -> Bytes {
     let room: usize = pieces.iter().map(|piece| piece.packed_bytes() + 8).sum();
-    let mut body = Body { bytes: BytesMut::with_capacity(room + 128), crc: crc32fast::Hasher::new(), plain_bytes: 0 };
+    let mut body =
+        Body { bytes: BytesMut::with_capacity(room + 128), crc: crc32fast::Hasher::new(), plain_bytes: 0 };
     // No name, no time, system unknown.
     body.bytes.put_slice(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
     body.stored(format!("{{\"sent\":{},\"lost\":0,\"reports\":[", sent.0).as_bytes(), false);
@@ -100,7 +101,8 @@ mod tests {
     fn what_is_joined_unpacks_to_the_batch() {
         let mut random = StdRng::seed_from_u64(1);
         let region = "eu-west-1".parse().expect("an id");
-        let series = Series::new("home".parse().expect("an id"), "public".parse().expect("a target"), &region, 1);
+        let series =
+            Series::new("home".parse().expect("an id"), "public".parse().expect("a target"), &region, 1);
         let mut report = |sequence, samples| Report {
             probe: "probe-1".parse().expect("an id"),
             sequence,

@@ -72,7 +72,9 @@ pub fn vantages(config: &Config) -> anyhow::Result<Vec<Vantage>> {
             TokenSource::Env(name) => std::env::var(name)
                 .with_context(|| format!("the token of {id} should be in the variable {name}"))?,
             TokenSource::Sha256(_) => {
-                bail!("the configuration has only a hash of {id}'s token: give a file, as `sextant load prepare` does")
+                bail!(
+                    "the configuration has only a hash of {id}'s token: give a file, as `sextant load prepare` does"
+                )
             }
         };
         let series = series(config, id, &probe.region);
@@ -98,7 +100,10 @@ fn series(config: &Config, probe: &ProbeId, region: &RegionId) -> Vec<Series> {
 /// # Errors
 /// When the reports take more memory than they may.
 pub fn make(vantages: Vec<Vantage>, volume: Volume, now: impl Fn() -> Micros) -> anyhow::Result<Plan> {
-    ensure!((1..=MAX_SAMPLES).contains(&volume.samples_per_report), "a report has 1 to {MAX_SAMPLES} samples");
+    ensure!(
+        (1..=MAX_SAMPLES).contains(&volume.samples_per_report),
+        "a report has 1 to {MAX_SAMPLES} samples"
+    );
     let all: usize = vantages.iter().map(|vantage| vantage.series.len()).sum();
     let trial = Instant::now();
     let mut packed = 0;
@@ -134,7 +139,13 @@ pub fn make(vantages: Vec<Vantage>, volume: Volume, now: impl Fn() -> Micros) ->
 
 type Queue = (Vantage, VecDeque<Due>);
 
-fn pack_all(vantages: Vec<Vantage>, volume: Volume, all: usize, begin: Micros, threads: usize) -> anyhow::Result<Vec<Queue>> {
+fn pack_all(
+    vantages: Vec<Vantage>,
+    volume: Volume,
+    all: usize,
+    begin: Micros,
+    threads: usize,
+) -> anyhow::Result<Vec<Queue>> {
     let share = vantages.len().div_ceil(threads);
     let mut shares: Vec<Vec<Vantage>> = Vec::new();
     for vantage in vantages {
@@ -186,7 +197,8 @@ impl<'a> Maker<'a> {
     /// `all` series share the rate; this probe's part is as large as its share of them.
     fn new(vantage: &'a Vantage, volume: Volume, all: usize, begin: Micros) -> Maker<'a> {
         let rate = volume.rate * vantage.series.len() as f64 / all as f64;
-        let seed = vantage.id.as_str().bytes().fold(0_u64, |seed, byte| seed.wrapping_mul(31) + u64::from(byte));
+        let seed =
+            vantage.id.as_str().bytes().fold(0_u64, |seed, byte| seed.wrapping_mul(31) + u64::from(byte));
         let mut random = StdRng::seed_from_u64(seed ^ begin.0 as u64);
         let offset = rand::Rng::random(&mut random);
         Maker { vantage, volume, begin, apart: Duration::from_secs_f64(1.0 / rate), offset, random, turn: 0 }

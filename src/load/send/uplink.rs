@@ -172,7 +172,8 @@ async fn post(way: &Way, token: &str, body: Bytes) -> Answer {
             Err(error) => Answer::Failed(error.to_string()),
         };
     }
-    let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let after =
+        response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let after = after.map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MOST));
     match status {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Answer::Later(after),
