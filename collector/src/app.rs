@@ -4,15 +4,17 @@ use crate::{
     api,
     board::Board,
     config::{self, Config},
-    decide,
     deliver::{Dispatcher, Receivers},
     fold::Fold,
+    history::query::Queries,
     hub::Hub,
-    ingest::{self, Writer, auth::Tokens},
+    ingest::{self, Intake, Writer, assigned::Assigned, auth::Tokens},
+    mandate::Mandate,
     mesh,
     metrics::Metrics,
     retention, store,
     store::Store,
+    tail::Tail,
 };
 use axum::Router;
 use runtime::{
@@ -36,6 +38,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a stop may take.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// How many configurations of before are looked at for checks that probes may still report.
+const EARLIER: i64 = 20;
 
 /// The settings of a collector process.
 #[derive(Clone)]
@@ -84,10 +89,13 @@ pub struct App {
     pub revision: i64,
     pub store: Store,
     pub tokens: Arc<Tokens>,
+    pub intake: Intake,
     pub writer: Writer,
+    pub mandate: Mandate,
     pub hub: Hub,
     pub mesh: Arc<mesh::Plans>,
     pub board: Board,
+    pub queries: Queries,
     pub clock: SharedClock,
     pub metrics: Metrics,
     /// Cancelled when the collector begins to stop: ends streams, so that nobody waits for them.
@@ -144,18 +152,26 @@ impl Collector {
         };
 
         let now = clock.now();
-        let (revision, is_new) = store.revise(&document, now).await?;
-        let term = store.take_lease(&format!("pid {}", std::process::id()), now).await?;
+        let (revision, _) = store.revise(&document, now).await?;
+        let assigned = Arc::new(Assigned::new(&config, &store.documents(EARLIER).await?));
+        let intake = Intake { assigned, ..Intake::default() };
         let hub = Hub::default();
-        let (planned, appended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let mut fold =
-            Fold::resume(Arc::clone(&config), store.clone(), hub.clone(), term, Arc::clone(&planned), now)
-                .await?;
+        let tail = Tail::new(store.clone());
+        let mandate = Mandate::default();
+        let planned = Arc::new(Notify::new());
+        let fold = Fold::new(
+            Arc::clone(&config),
+            revision,
+            store.clone(),
+            tail.clone(),
+            hub.clone(),
+            clock.clone(),
+            mandate.clone(),
+            Arc::clone(&planned),
+            format!("{address}, process {}", std::process::id()),
+        )
+        .await?;
         let published = fold.published();
-        if is_new {
-            fold.announce(vec![decide::configured(revision, now)], now).await?;
-        }
-        retell(&store, &config, &published.borrow().state, now).await?;
 
         let tasks = Tasks::default();
         let metrics = Metrics::new(published.clone());
@@ -169,7 +185,7 @@ impl Collector {
             published,
             changes,
         );
-        let writer = ingest::start(&tasks, store.clone(), Arc::clone(&appended));
+        let writer = ingest::start(&tasks, store.clone(), tail.clone());
         let dispatcher = Dispatcher {
             store: store.clone(),
             receivers: Arc::new(receivers),
@@ -177,26 +193,32 @@ impl Collector {
             wall,
             random,
             planned,
-            appended: Arc::clone(&appended),
+            tail,
+            mandate: mandate.clone(),
             metrics: metrics.clone(),
         };
         tasks.spawn(Stage::Output, "dispatcher", |stop| dispatcher.run(stop));
-        let fold_clock = clock.clone();
-        tasks.spawn(Stage::Output, "decider", |stop| fold.run(fold_clock, appended, stop));
+        tasks.spawn(Stage::Output, "decider", |stop| fold.run(stop));
         let (old, old_clock) = (store.clone(), clock.clone());
         tasks.spawn(Stage::Intake, "retention", |stop| retention::run(old, old_clock, stop));
+        let healing = store.clone();
+        tasks.spawn(Stage::Intake, "storage watch", |stop| healing.watch_over(stop));
 
         let closing = tasks.stopping(Stage::Intake);
         let tokens = Arc::new(tokens);
+        let queries = Queries::new(store.clone(), Arc::clone(&config), Arc::new(|_, _| Vec::new()));
         let app = App {
             config,
             revision,
             store,
             tokens,
+            intake,
             writer,
+            mandate,
             hub,
             mesh: Arc::new(mesh),
             board,
+            queries,
             clock,
             metrics,
             closing,
@@ -221,6 +243,7 @@ impl Collector {
     pub async fn run(self, asked: impl Future) -> Result<(), Stopped> {
         let Collector { app, tasks, listener, lab, .. } = self;
         let store = app.store.clone();
+        let mandate = app.mandate.clone();
         let closing = app.closing.clone();
         tracing::info!(address = %self.address, revision = app.revision, "collector listens");
         let routes = routes(app, lab);
@@ -232,6 +255,15 @@ impl Collector {
         });
         let ended = tasks.run_until(asked, GRACE).await;
         closing.cancel();
+        // After the last answer of a receiver was recorded: another collector can decide at once.
+        if let Some(term) = mandate.term()
+            && let Err(error) = store.release(term).await
+        {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the lease runs out by itself in some seconds"
+            );
+        }
         store.close().await;
         ended
     }
@@ -279,22 +311,6 @@ fn lock_folder(path: &Path) -> Result<File, BuildError> {
         Err(TryLockError::WouldBlock) => Err(BuildError::InUse { path: path.to_owned() }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
-}
-
-/// Makes sure that the plans in force are told to every receiver that has not acknowledged them.
-async fn retell(
-    store: &Store,
-    config: &Config,
-    state: &decide::State,
-    now: wire::Micros,
-) -> Result<(), store::Error> {
-    for (id, service) in &state.services {
-        let (Some(plan), Some(config)) = (&service.plan, config.services.get(id)) else { continue };
-        let missing: Vec<_> =
-            config.receivers.iter().filter(|r| !plan.acknowledged.contains(r)).cloned().collect();
-        store.ensure_told(&plan.plan, &missing, now).await?;
-    }
-    Ok(())
 }
 
 /// A plain number that grows whenever the published state may have changed.

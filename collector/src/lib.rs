@@ -5,9 +5,10 @@
 //! 1. [`ingest`] takes reports from probes and answers after the commit;
 //! 2. [`store`] keeps the log, which is the truth;
 //! 3. [`fold`] applies the log to the pure core in [`decide`] and commits what follows in one transaction;
-//! 4. [`deliver`] tells receivers what the outbox holds;
-//! 5. [`hub`] asks probes to confirm suspicions and to measure whether traffic moved;
-//! 6. [`board`] and [`api`] show all of it to people and programs.
+//! 4. [`history`] seals what was measured into segments and roll-ups;
+//! 5. [`deliver`] tells receivers what the outbox holds;
+//! 6. [`hub`] asks probes to confirm suspicions and to measure whether traffic moved;
+//! 7. [`board`] and [`api`] show all of it to people and programs.
 //!
 //! [`app`] puts the parts together.
 
@@ -18,12 +19,15 @@ pub mod config;
 pub mod decide;
 pub mod deliver;
 pub mod fold;
+pub mod history;
 pub mod hub;
 pub mod ingest;
+pub mod mandate;
 pub mod mesh;
 pub mod metrics;
 pub mod retention;
 pub mod secret;
 pub mod store;
+pub mod tail;
 
 pub use app::{App, BuildError, Collector, Settings};

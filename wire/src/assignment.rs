@@ -2,7 +2,7 @@
 
 use crate::{CheckId, Micros, Network, ProbeId, RegionId, ServiceId, mesh::MeshPlan};
 pub use crate::{journey::*, request::*};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// Everything one probe shall do, as an absolute state: a newer revision replaces an older one as a whole.
@@ -161,8 +161,7 @@ pub struct Endpoint {
 }
 
 /// What a series points at: one region's endpoint, or the public entrance that users take.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
     Region(RegionId),
     Public,
@@ -191,6 +190,28 @@ impl TryFrom<String> for Target {
     type Error = crate::id::BadId;
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
+    }
+}
+
+impl Target {
+    /// The target as text: a region's id, or [`PUBLIC`].
+    pub fn as_str(&self) -> &str {
+        match self {
+            Target::Region(region) => region.as_str(),
+            Target::Public => PUBLIC,
+        }
+    }
+}
+
+impl Serialize for Target {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Target {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(crate::id::Text(std::marker::PhantomData))
     }
 }
 

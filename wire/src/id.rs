@@ -1,7 +1,7 @@
 //! Names that people give to things: lower-case slugs, checked once, at the edge.
 
-use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::{fmt, str::FromStr, sync::Arc};
 
 /// The longest id accepted, the limit of a DNS label (RFC 1035, 2.3.4), because ids become host labels.
 pub const MAX_LEN: usize = 63;
@@ -23,12 +23,26 @@ fn is_slug(text: &str) -> bool {
         && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-')
 }
 
+/// Reads an id without making a string of its own first: samples are many, and each names a check.
+pub(crate) struct Text<T>(pub(crate) std::marker::PhantomData<T>);
+
+impl<T: FromStr<Err = BadId>> de::Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The id as text.
@@ -40,20 +54,32 @@ macro_rules! ids {
         impl TryFrom<String> for $name {
             type Error = BadId;
             fn try_from(text: String) -> Result<Self, BadId> {
-                if is_slug(&text) { Ok(Self(text)) } else { Err(BadId(text)) }
+                if is_slug(&text) { Ok(Self(text.into())) } else { Err(BadId(text)) }
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(Text(std::marker::PhantomData))
             }
         }
 
         impl FromStr for $name {
             type Err = BadId;
             fn from_str(text: &str) -> Result<Self, BadId> {
-                Self::try_from(text.to_owned())
+                if is_slug(text) { Ok(Self(text.into())) } else { Err(BadId(text.to_owned())) }
             }
         }
 
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0
+                id.0.as_ref().to_owned()
             }
         }
 

@@ -67,8 +67,15 @@ pub mod rfc3339 {
     /// # Errors
     /// When the text is not an instant.
     pub fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Micros, D::Error> {
-        let text = String::deserialize(input)?;
-        let at: jiff::Timestamp = text.parse().map_err(D::Error::custom)?;
+        parse(&String::deserialize(input)?).map_err(D::Error::custom)
+    }
+
+    /// Reads RFC 3339 text.
+    ///
+    /// # Errors
+    /// When the text is not an instant.
+    pub fn parse(text: &str) -> Result<Micros, jiff::Error> {
+        let at: jiff::Timestamp = text.parse()?;
         // The last second of the calendar has fractions that can be read and not written.
         Ok(within_calendar(Micros(at.as_microsecond())))
     }

@@ -6,11 +6,12 @@
 //!
 //! Read in the order of the data: [`assignment`] with [`request`] and [`journey`] (what a probe shall measure),
 //! [`sample`] (what it saw), [`report`] (how samples travel), [`plan`] (where users shall go), [`event`] (how
-//! receivers are told), [`view`] (what people and the REST API read) and [`problem`] (how a refusal looks).
+//! receivers are told), [`view`] and [`history`] (what people and the REST API read) and [`problem`] (how a refusal looks).
 //! Beside them stands [`mesh`] (latency between probes).
 
 pub mod assignment;
 pub mod event;
+pub mod history;
 pub mod id;
 pub mod instant;
 pub mod journey;

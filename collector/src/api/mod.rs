@@ -3,11 +3,14 @@
 //! One file for each resource. Lists are pages with opaque cursors; instants are RFC 3339 in UTC, durations are
 //! integers with their unit in the name; clients must ignore fields that they do not know.
 
+mod evidence;
 mod health;
+mod history;
 mod mesh;
 mod overview;
 mod plans;
 mod problem;
+mod select;
 mod series;
 mod timeline;
 
@@ -38,6 +41,9 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/services/{service}/series", get(series::list))
         .route("/api/v1/mesh", get(mesh::list))
         .route("/api/v1/mesh/{probe}/{other}", get(mesh::between))
+        .route("/api/v1/history", get(history::history))
+        .route("/api/v1/samples", get(history::samples))
+        .route("/api/v1/evidence", get(evidence::evidence))
         .route("/api/v1/timeline", get(timeline::list))
         .route("/api/{*rest}", any(problem::no_such_route))
         // for whoever runs it

@@ -45,5 +45,6 @@ mod tests;
 pub use assign::assignment;
 pub use load::{LoadError, load, parse, parse_in};
 pub use model::*;
+pub(crate) use near::nearest;
 pub use problem::{Problem, Problems};
 pub use warnings::warnings;

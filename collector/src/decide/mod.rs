@@ -54,16 +54,16 @@ impl Core {
 
     /// Takes one event and returns what shall happen. Reports and answers are taken in; a tick judges, and the caller
     /// ticks after every batch of events, so that a thousand reports cost one judgement. `now` never goes back; an earlier one is treated as the last.
-    pub fn apply(&mut self, event: Event, now: Micros) -> Vec<Effect> {
+    pub fn apply(&mut self, event: &Event, now: Micros) -> Vec<Effect> {
         let now = now.max(self.state.now);
         self.state.now = now;
         let mut effects = Vec::new();
         match event {
             Event::Report { received, sent, report, lost } => {
-                evidence::take(self, received, sent, &report, lost);
+                evidence::take(self, *received, *sent, report, *lost);
             }
             Event::Told { service, term, generation, receiver, told, at } => {
-                proof::told(self, &service, (term, generation), &receiver, &told, at, &mut effects);
+                proof::told(self, service, (*term, *generation), receiver, told, *at, &mut effects);
             }
             Event::Tick => self.judge(now, &mut effects),
         }

@@ -19,6 +19,8 @@ const FLAGGED_US: i64 = 60_000_000;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct State {
+    /// The configuration that the timeline says is in force.
+    pub revision: i64,
     /// The newest time it was given.
     pub now: Micros,
     /// When it was last judged.

@@ -9,7 +9,11 @@ pub mod sign;
 
 pub use send::Receivers;
 
-use crate::store::{Due, Outcome, Store};
+use crate::{
+    mandate::Mandate,
+    store::{Due, Outcome, Store},
+    tail::Tail,
+};
 use runtime::{clock::SharedClock, lock::lock, random::Random};
 use std::{
     collections::BTreeSet,
@@ -33,7 +37,9 @@ pub struct Dispatcher {
     pub wall: SharedClock,
     pub random: Random,
     pub planned: Arc<Notify>,
-    pub appended: Arc<Notify>,
+    pub tail: Tail,
+    /// Only the decider tells receivers.
+    pub mandate: Mandate,
     pub metrics: crate::metrics::Metrics,
 }
 
@@ -67,13 +73,14 @@ impl Dispatcher {
         under_way: &mut JoinSet<()>,
     ) -> Result<Duration, crate::store::Error> {
         let now = self.clock.now();
+        let Some(term) = self.mandate.term() else { return Ok(IDLE) };
         for due in self.store.due(now).await? {
             if !lock(busy).insert(due.receiver.clone()) {
                 continue;
             }
             let (this, busy) = (self.clone(), Arc::clone(busy));
             under_way.spawn(async move {
-                this.deliver(&due).await;
+                this.deliver(term, &due).await;
                 lock(&busy).remove(&due.receiver);
             });
         }
@@ -86,7 +93,7 @@ impl Dispatcher {
     }
 
     /// One attempt, recorded.
-    async fn deliver(&self, due: &Due) {
+    async fn deliver(&self, term: i64, due: &Due) {
         match self.store.is_pending(&due.id).await {
             Ok(true) => {}
             Ok(false) => return,
@@ -94,6 +101,10 @@ impl Dispatcher {
                 tracing::error!(error = &error as &dyn std::error::Error, "the outbox cannot be read");
                 return;
             }
+        }
+        // A process that stood still for longer than its lease must not act on what it believed before.
+        if self.mandate.term() != Some(term) {
+            return;
         }
         let sent = self.receivers.send(due, self.wall.now()).await;
         let now = self.clock.now();
@@ -111,13 +122,13 @@ impl Dispatcher {
             Outcome::Retry { why, .. } => tracing::warn!(id = %due.id, %why, "not delivered, trying again"),
         }
         self.metrics.delivered(&due.receiver, &outcome);
-        if let Err(error) = self.store.record(due, &outcome, now).await {
+        if let Err(error) = self.store.record(term, due, &outcome, now).await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 id = %due.id,
                 "an attempt could not be recorded; it is made again with the same id"
             );
         }
-        self.appended.notify_one();
+        self.tail.nudge();
     }
 }

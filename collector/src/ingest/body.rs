@@ -19,27 +19,27 @@ const DRAINED_BYTES: usize = 4 * MAX_BATCH_BYTES;
 const PATIENCE: Duration = Duration::from_secs(30);
 const TITLE: &str = "The body was not taken";
 
-/// Reads and unpacks a body within its limits of size and time: a caller that sends nothing must not hold its
-/// connection for ever.
+/// Reads a body within its limits of size and time: a caller that sends nothing must not hold its connection for ever.
 ///
 /// # Errors
-/// 413 when it is too large in either form, 415 when its coding is not known, 400 when it cannot be unpacked or breaks
-/// off, 408 when it takes too long.
-pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Rejected> {
-    let packed = match timeout(PATIENCE, collect(body)).await {
-        Ok(Ok(Some(bytes))) => bytes,
-        Ok(Ok(None)) => return Err(too_large("has")),
-        Ok(Err(error)) => return Err(malformed(error.to_string())),
+/// 413 when it is too large, 400 when it breaks off, 408 when it takes too long.
+pub async fn collect(body: Body) -> Result<Bytes, Rejected> {
+    match timeout(PATIENCE, gather(body)).await {
+        Ok(Ok(Some(bytes))) => Ok(bytes),
+        Ok(Ok(None)) => Err(too_large("has")),
+        Ok(Err(error)) => Err(malformed(error.to_string())),
         Err(_) => {
             let detail = format!("it did not arrive within {} s; send it again", PATIENCE.as_secs());
-            return Err(Rejected::new(408, "too-slow", TITLE, detail));
+            Err(Rejected::new(408, "too-slow", TITLE, detail))
         }
-    };
-    unpack(headers, packed)
+    }
 }
 
 /// Undoes the coding that the headers name.
-fn unpack(headers: &HeaderMap, packed: Bytes) -> Result<Bytes, Rejected> {
+///
+/// # Errors
+/// 413 when it unpacks to too much, 415 when its coding is not known, 400 when it cannot be unpacked.
+pub fn unpack(headers: &HeaderMap, packed: Bytes) -> Result<Bytes, Rejected> {
     let coding = headers.get(CONTENT_ENCODING).map(|value| String::from_utf8_lossy(value.as_bytes()));
     match coding.as_deref().map(str::trim) {
         None => Ok(packed),
@@ -76,7 +76,7 @@ fn malformed(detail: String) -> Rejected {
 
 /// Collects a body that is not too large. One that is somewhat too large is read to its end and thrown away: a caller
 /// that is cut off while it sends would not read why.
-async fn collect(mut body: Body) -> Result<Option<Bytes>, axum::Error> {
+async fn gather(mut body: Body) -> Result<Option<Bytes>, axum::Error> {
     let mut bytes = BytesMut::new();
     let mut seen = 0;
     while seen <= DRAINED_BYTES
@@ -110,7 +110,7 @@ mod tests {
         if let Some(coding) = coding {
             headers.insert(CONTENT_ENCODING, coding.parse().expect("a value"));
         }
-        read(&headers, Body::from(body)).await
+        unpack(&headers, collect(Body::from(body)).await?)
     }
 
     async fn refused(coding: Option<&'static str>, body: Vec<u8>) -> StatusCode {

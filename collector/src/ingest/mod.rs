@@ -1,22 +1,40 @@
 //! Takes reports: who sends is known by the token, what is sent is checked, and 2xx is answered only after the
 //! commit.
 
+pub mod assigned;
 pub mod auth;
 mod body;
+mod clocks;
+mod read;
+mod room;
 mod stream;
 mod writer;
 
+pub use clocks::Clocks;
+pub use room::Room;
 pub use stream::stream;
 pub use writer::{Refused, Writer, start};
 
-use crate::{App, api::Rejected, decide::Event, store::Entry};
+use crate::{App, api::Rejected};
+use assigned::Assigned;
 use auth::Caller;
 use axum::{Json, body::Body, extract::State};
-use http::HeaderMap;
-use wire::{
-    Micros,
-    report::{Accepted, Batch, MAX_REPORTS, MAX_SAMPLES, MAX_WINDOWS},
-};
+use bytes::Bytes;
+use http::{HeaderMap, header::CONTENT_LENGTH};
+use read::{Batched, Desk};
+use std::sync::Arc;
+use wire::report::{Accepted, MAX_BATCH_BYTES};
+
+/// Bodies from this size on are unpacked and read on a thread of their own, so that they hold up nobody else.
+const LARGE: usize = 32 << 10;
+
+/// What taking reports needs, besides the application. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Intake {
+    pub assigned: Arc<Assigned>,
+    pub clocks: Arc<Clocks>,
+    pub room: Room,
+}
 
 /// `POST /api/v1/reports`
 ///
@@ -28,74 +46,29 @@ pub async fn reports(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Accepted>, Rejected> {
-    let body = body::read(&headers, body).await?;
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let taken = app.intake.room.take(announced.unwrap_or(MAX_BATCH_BYTES)).ok_or(Refused::Busy)?;
+    let packed = body::collect(body).await?;
     let received = app.clock.now();
-    let mut batch: Batch = serde_json::from_slice(&body).map_err(|error| {
-        Rejected::new(400, "malformed", "The body is not a batch of reports", error.to_string())
-    })?;
-    check(&caller, &batch)?;
-    // Windows with probes that are configured no more may still come from a spool; nobody could make anything of them.
-    for report in &mut batch.reports {
-        report.mesh.retain(|window| {
-            let peer = app.config.probes.get(&window.to);
-            window.to != window.from
-                && window.from_region == caller.region
-                && peer.is_some_and(|peer| peer.region == window.to_region)
-        });
-    }
-    let samples: usize = batch.reports.iter().map(|report| report.samples.len()).sum();
-    let entries = entries(batch, received);
-    let total = entries.len();
-    let stored = app.writer.append(entries).await?;
-    app.metrics.ingested(&caller.probe, stored, total - stored, samples);
-    Ok(Json(Accepted { stored, duplicates: total - stored }))
-}
-
-fn entries(batch: Batch, received: Micros) -> Vec<Entry> {
-    let Batch { sent, reports, lost } = batch;
-    let entry = |report: wire::report::Report| Entry {
-        source: report.probe.to_string(),
-        sequence: report.sequence,
-        received,
-        event: Event::Report { received, sent, report, lost },
+    let probe = caller.probe.clone();
+    let intake = app.intake.clone();
+    let config = Arc::clone(&app.config);
+    let large = packed.len() >= LARGE || headers.contains_key(http::header::CONTENT_ENCODING);
+    let open = move || -> Result<(Batched, _), Rejected> {
+        let body: Bytes = body::unpack(&headers, packed)?;
+        let mut taken = taken;
+        taken.join(intake.room.take(body.len()).ok_or(Refused::Busy)?);
+        let Intake { assigned, clocks, .. } = &intake;
+        let desk = Desk { config: &config, assigned, clocks, caller: &caller, received };
+        Ok((desk.read(&body)?, taken))
     };
-    reports.into_iter().map(entry).collect()
-}
-
-/// A probe speaks for itself only, within bounds.
-fn check(caller: &Caller, batch: &Batch) -> Result<(), Rejected> {
-    let refuse =
-        |detail: String| Err(Rejected::new(422, "report-refused", "The reports were refused", detail));
-    if batch.reports.len() > MAX_REPORTS {
-        return refuse(format!("{} reports in a batch; send at most {MAX_REPORTS}", batch.reports.len()));
-    }
-    for report in &batch.reports {
-        if report.probe != caller.probe {
-            return Err(Rejected::new(
-                403,
-                "not-your-report",
-                "A probe can report for itself only",
-                format!("the token is {}'s and the report is {}'s", caller.probe, report.probe),
-            ));
-        }
-        if report.samples.len() > MAX_SAMPLES {
-            return refuse(format!(
-                "{} samples in a report; send at most {MAX_SAMPLES}",
-                report.samples.len()
-            ));
-        }
-        if report.mesh.len() > MAX_WINDOWS {
-            let count = report.mesh.len();
-            return refuse(format!("{count} windows of the mesh in a report; send at most {MAX_WINDOWS}"));
-        }
-        if let Some(window) = report.mesh.iter().find(|window| window.from != caller.probe) {
-            return refuse(format!(
-                "a window says that {} sent it; a probe reports what it sent",
-                window.from
-            ));
-        }
-        // Samples of checks that are not this probe's (any more) may still be under way from its spool. They are kept
-        // in the log and the core leaves them out; refusing the report would lose the others in it.
-    }
-    Ok(())
+    // The room is held until the commit.
+    let (batched, _taken) = match large {
+        true => tokio::task::spawn_blocking(open).await.map_err(|_| Refused::Failed)??,
+        false => open()?,
+    };
+    let total = batched.entries.len();
+    let stored = app.writer.append(batched.entries).await?;
+    app.metrics.ingested(&probe, stored, total - stored, batched.samples);
+    Ok(Json(Accepted { stored, duplicates: total - stored }))
 }

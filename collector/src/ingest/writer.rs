@@ -3,10 +3,12 @@
 //! One task writes. Its queue is bounded; when it is full, callers are told to come back, so that memory stays
 //! bounded and the probes' spools do the waiting.
 
-use crate::store::{Entry, Store};
+use crate::{
+    store::{Entry, Store},
+    tail::Tail,
+};
 use runtime::tasks::{Stage, Tasks};
-use std::sync::Arc;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 /// Batches that may wait.
 const QUEUE: usize = 256;
@@ -20,6 +22,7 @@ pub struct Writer(mpsc::Sender<Job>);
 #[derive(Debug)]
 struct Job {
     entries: Vec<Entry>,
+    count: usize,
     done: oneshot::Sender<Result<usize, Refused>>,
 }
 
@@ -41,7 +44,8 @@ impl Writer {
     /// When they were not stored.
     pub async fn append(&self, entries: Vec<Entry>) -> Result<usize, Refused> {
         let (done, answer) = oneshot::channel();
-        self.0.try_send(Job { entries, done }).map_err(|error| match error {
+        let count = entries.len();
+        self.0.try_send(Job { entries, count, done }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Refused::Busy,
             mpsc::error::TrySendError::Closed(_) => Refused::Stopping,
         })?;
@@ -49,8 +53,8 @@ impl Writer {
     }
 }
 
-/// Starts the writing task; `appended` is told after each commit.
-pub fn start(tasks: &Tasks, store: Store, appended: Arc<Notify>) -> Writer {
+/// Starts the writing task; `tail` gets what was committed.
+pub fn start(tasks: &Tasks, store: Store, tail: Tail) -> Writer {
     let (sender, mut queue) = mpsc::channel(QUEUE);
     tasks.spawn(Stage::Work, "log writer", |stop| async move {
         let mut group = Vec::with_capacity(GROUP);
@@ -60,7 +64,7 @@ pub fn start(tasks: &Tasks, store: Store, appended: Arc<Notify>) -> Writer {
                 () = stop.cancelled() => {
                     queue.close();
                     while queue.recv_many(&mut group, GROUP).await > 0 {
-                        commit(&store, &mut group, &appended).await;
+                        commit(&store, &mut group, &tail).await;
                     }
                     return;
                 }
@@ -70,7 +74,7 @@ pub fn start(tasks: &Tasks, store: Store, appended: Arc<Notify>) -> Writer {
                         stop.cancelled().await;
                         return;
                     }
-                    commit(&store, &mut group, &appended).await;
+                    commit(&store, &mut group, &tail).await;
                 }
             }
         }
@@ -78,17 +82,17 @@ pub fn start(tasks: &Tasks, store: Store, appended: Arc<Notify>) -> Writer {
     Writer(sender)
 }
 
-async fn commit(store: &Store, group: &mut Vec<Job>, appended: &Notify) {
-    let entries: Vec<Entry> = group.iter_mut().flat_map(|job| job.entries.iter().cloned()).collect();
+async fn commit(store: &Store, group: &mut Vec<Job>, tail: &Tail) {
+    let entries: Vec<Entry> = group.iter_mut().flat_map(|job| std::mem::take(&mut job.entries)).collect();
     match store.append(&entries).await {
-        Ok(stored) => {
-            let mut stored = stored.into_iter();
+        Ok(appended) => {
+            let mut positions = appended.positions.iter();
             for job in group.drain(..) {
-                let new = stored.by_ref().take(job.entries.len()).filter(|new| *new).count();
+                let new = positions.by_ref().take(job.count).filter(|position| position.is_some()).count();
                 // Whoever gave up waiting sends again, and is then told that it was a duplicate.
                 let _ = job.done.send(Ok(new));
             }
-            appended.notify_one();
+            tail.appended(&appended);
         }
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "reports could not be committed");

@@ -1,117 +1,177 @@
-//! The two engines, and everything that differs between them.
+//! The two engines, and the macros that run one text of SQL on either.
 
-use sqlx::{
-    PgPool, SqlitePool,
-    postgres::PgPoolOptions,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+use super::{
+    Error,
+    health::Monitor,
+    migrate::{self, ExtraMigration},
+    postgres, sqlite,
 };
-use std::{path::Path, time::Duration};
+use runtime::clock::{SharedClock, SystemClock};
+use sqlx::{PgPool, SqlitePool};
+use std::{fmt, path::Path, path::PathBuf, sync::Arc, time::Duration};
+
+/// How long a statement, or a transaction, may take on PostgreSQL before its connection is given up. Longer than the
+/// server's own `statement_timeout`, so that this is only about links that are cut.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A store of one of the two kinds. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(super) db: Db,
+    pub(super) monitor: Arc<Monitor>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) enum Db {
-    Sqlite(SqlitePool),
+    Sqlite(Lite),
     Postgres(PgPool),
 }
 
-/// Why the store did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("cannot open the database {what}: check that the folder exists and is writable, or the address")]
-    Open { what: String, source: sqlx::Error },
-    #[error(
-        "cannot bring the database up to date: it may be from a newer version of Sextant; start that version"
-    )]
-    Migrate(#[from] sqlx::migrate::MigrateError),
-    #[error("the database did not answer as it should")]
-    Query(#[from] sqlx::Error),
-    #[error("{what} in the database cannot be read: it may be from a newer version of Sextant")]
-    Stored { what: &'static str, source: serde_json::Error },
-    #[error("another collector has taken over: term {term} is no longer in force")]
-    Fenced { term: i64 },
+/// SQLite has one writer at a time: one connection writes, with a fair queue before it, and others read beside it.
+#[derive(Debug, Clone)]
+pub(super) struct Lite {
+    pub file: PathBuf,
+    pub writer: SqlitePool,
+    pub readers: SqlitePool,
 }
 
-/// Expands one body of portable SQL against whichever engine is open, with `$pool` bound to its pool.
+/// Where the database is.
+#[derive(Clone)]
+pub enum Place {
+    /// A file, which is made if need be.
+    Sqlite(PathBuf),
+    /// A URL, which may hold a password.
+    Postgres(String),
+}
+
+/// How to open a store.
+#[derive(Clone)]
+pub struct Options {
+    pub place: Place,
+    /// Migrations after those of this program, as the next version would have; for tests of upgrades.
+    pub extra_migrations: Vec<ExtraMigration>,
+    /// Tells since when the store is degraded.
+    pub clock: SharedClock,
+}
+
+impl Options {
+    /// The options of production.
+    pub fn new(place: Place) -> Options {
+        Options { place, extra_migrations: Vec::new(), clock: SystemClock::shared() }
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Sqlite(file) => f.debug_tuple("Sqlite").field(file).finish(),
+            Place::Postgres(_) => f.write_str("Postgres"),
+        }
+    }
+}
+
+/// Expands one body of portable SQL that reads, with `$pool` bound to the pool of whichever engine is open. On SQLite
+/// that pool is read-only: what writes goes through [`write!`].
 macro_rules! on {
     ($store:expr, $pool:ident => $body:expr) => {
         match &$store.db {
-            crate::store::db::Db::Sqlite($pool) => $body,
-            crate::store::db::Db::Postgres($pool) => $body,
+            crate::store::db::Db::Sqlite(lite) => {
+                let $pool = &lite.readers;
+                $store.monitor.read(async { Ok::<_, crate::store::Error>($body) }.await)?
+            }
+            crate::store::db::Db::Postgres($pool) => {
+                let read = async { Ok::<_, crate::store::Error>($body) };
+                $store.monitor.read(crate::store::writing::within(crate::store::db::PATIENCE, read).await)?
+            }
         }
     };
 }
 
-/// Expands one body against a writing transaction and commits it. On SQLite it begins with `BEGIN IMMEDIATE`: a
-/// transaction that reads first and writes later would fail when another writer was quicker.
+/// Expands one body against a writing transaction and commits it; an error in it, `?` or `return Err`, rolls it back.
+/// On SQLite it begins with `BEGIN IMMEDIATE`: a transaction that reads first and writes later would fail when another
+/// writer was quicker.
 macro_rules! write {
     ($store:expr, $tx:ident => $body:expr) => {
+        crate::store::db::transaction!($store, $tx, writer, "BEGIN IMMEDIATE", "BEGIN", true => $body)
+    };
+}
+
+/// Expands one body against a transaction that reads: everything in it is seen as of one moment.
+macro_rules! snapshot {
+    ($store:expr, $tx:ident => $body:expr) => {
+        crate::store::db::transaction!(
+            $store, $tx, readers, "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", false => $body
+        )
+    };
+}
+
+macro_rules! transaction {
+    ($store:expr, $tx:ident, $lite:ident, $sqlite:literal, $postgres:literal, $writes:literal => $body:expr) => {
         match &$store.db {
-            crate::store::db::Db::Sqlite(pool) => {
-                let mut $tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-                let value = $body;
-                $tx.commit().await?;
-                value
+            crate::store::db::Db::Sqlite(lite) => {
+                let begun =
+                    crate::store::writing::Writing::begin(&lite.$lite, &$store.monitor, $sqlite, $writes);
+                let mut $tx = begun.await?;
+                let done = async { Ok::<_, crate::store::Error>($body) }.await;
+                $tx.finish(done).await?
             }
             crate::store::db::Db::Postgres(pool) => {
-                let mut $tx = pool.begin().await?;
-                let value = $body;
-                $tx.commit().await?;
-                value
+                let begun = crate::store::writing::Writing::begin(pool, &$store.monitor, $postgres, $writes);
+                let mut $tx = begun.await?;
+                let work = async { Ok::<_, crate::store::Error>($body) };
+                let done = crate::store::writing::within(crate::store::db::PATIENCE, work).await;
+                crate::store::writing::within(crate::store::db::PATIENCE, $tx.finish(done)).await?
             }
         }
     };
 }
 
-pub(super) use {on, write};
+pub(super) use {on, snapshot, transaction, write};
 
 impl Store {
-    /// Opens the SQLite database in a file, making it if need be, and migrates it. `FULL` synchronisation: what
-    /// was answered with 2xx survives a power cut too.
+    /// Opens a database, making it if need be, migrates it, and looks whether it is sound.
     ///
     /// # Errors
-    /// When the file cannot be opened or migrated.
-    pub async fn sqlite(file: &Path) -> Result<Store, Error> {
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(10))
-            .foreign_keys(true);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(6)
-            .connect_with(options)
-            .await
-            .map_err(|source| Error::Open { what: file.display().to_string(), source })?;
-        let store = Store { db: Db::Sqlite(pool) };
-        store.migrate().await?;
+    /// When it cannot be opened, reached or migrated, is damaged, or was made by a newer version. The message says
+    /// what to do; the URL is not repeated, because it may hold a password.
+    pub async fn open(options: Options) -> Result<Store, Error> {
+        let Options { place, extra_migrations, clock } = options;
+        let (db, unclean) = match &place {
+            Place::Sqlite(file) => sqlite::open(file).await?,
+            Place::Postgres(url) => (postgres::open(url).await?, false),
+        };
+        let monitor = Arc::new(Monitor::new(matches!(db, Db::Sqlite(_)), unclean, clock));
+        let store = Store { db, monitor };
+        match (&store.db, &place) {
+            (Db::Postgres(_), Place::Postgres(url)) => {
+                migrate::postgres(&mut postgres::for_migrations(url).await?, &extra_migrations).await?;
+            }
+            (Db::Sqlite(lite), _) => {
+                let mut writer = lite.writer.acquire().await?;
+                migrate::sqlite(&mut writer, &extra_migrations)
+                    .await
+                    .map_err(|error| sqlite::explain(&lite.file, error))?;
+            }
+            _ => {}
+        }
+        store.look_over().await?;
         Ok(store)
+    }
+
+    /// Opens the SQLite database in a file, making it if need be, and migrates it.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn sqlite(file: &Path) -> Result<Store, Error> {
+        Store::open(Options::new(Place::Sqlite(file.to_owned()))).await
     }
 
     /// Opens a PostgreSQL database by its URL and migrates it.
     ///
     /// # Errors
-    /// When it cannot be reached or migrated. The URL is not repeated, because it may hold a password.
+    /// As [`Store::open`].
     pub async fn postgres(url: &str) -> Result<Store, Error> {
-        let pool = PgPoolOptions::new()
-            .max_connections(10)
-            .acquire_timeout(Duration::from_secs(10))
-            .connect(url)
-            .await
-            .map_err(|source| Error::Open { what: "at the PostgreSQL address".into(), source })?;
-        let store = Store { db: Db::Postgres(pool) };
-        store.migrate().await?;
-        Ok(store)
-    }
-
-    async fn migrate(&self) -> Result<(), Error> {
-        on!(self, pool => sqlx::migrate!("../migrations").run(pool).await)?;
-        Ok(())
+        Store::open(Options::new(Place::Postgres(url.to_owned()))).await
     }
 
     /// Whether the database answers.
@@ -119,13 +179,20 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), Error> {
-        on!(self, pool => sqlx::query("SELECT 1").execute(pool).await.map(drop))?;
+        on!(self, pool => sqlx::query("SELECT 1").execute(pool).await.map(drop)?);
         Ok(())
     }
 
     /// Closes all connections; SQLite writes its log back into the file.
     pub async fn close(&self) {
-        on!(self, pool => pool.close().await);
+        match &self.db {
+            Db::Sqlite(lite) => {
+                // The writer last: the last connection writes the log back, which a reader cannot.
+                lite.readers.close().await;
+                lite.writer.close().await;
+            }
+            Db::Postgres(pool) => pool.close().await,
+        }
     }
 }
 

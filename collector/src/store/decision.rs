@@ -2,7 +2,9 @@
 
 use super::{
     Error, Store,
-    db::{document, on, text, write},
+    db::{on, text, write},
+    lease::check_term,
+    payload,
 };
 use crate::decide::{Note, State};
 use wire::{Micros, ReceiverId, plan::Plan, view::GuardView};
@@ -10,8 +12,30 @@ use wire::{Micros, ReceiverId, plan::Plan, view::GuardView};
 /// The decider's state as it was committed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Saved {
+    /// The term of the decider, and the number of its commit: together they tell whether there is news.
+    pub commit: (i64, i64),
     pub position: i64,
     pub state: State,
+}
+
+/// Everything that is committed together.
+#[derive(Debug, Clone)]
+pub struct Commit<'a> {
+    pub term: i64,
+    /// Of the commit in its term, from 1.
+    pub number: i64,
+    /// The log up to here is in the state.
+    pub position: i64,
+    pub now: Micros,
+    pub state: &'a State,
+    /// When the core judged since the commit before (see [`crate::fold::passes`]).
+    pub passes: Vec<u8>,
+    /// Keep the state for replays, under this revision of the configuration.
+    pub snapshot: Option<i64>,
+    pub notes: &'a [Note],
+    pub plans: &'a [NewPlan<'a>],
+    /// Plans that every receiver is told of once more.
+    pub retold: &'a [&'a Plan],
 }
 
 /// A plan to record, with who shall be told.
@@ -39,38 +63,51 @@ impl Store {
     /// # Errors
     /// When the database fails or the state cannot be read.
     pub async fn saved(&self) -> Result<Option<Saved>, Error> {
-        let row: Option<(i64, String)> = on!(self, pool => {
-            sqlx::query_as("SELECT position, state FROM decider WHERE id = 1").fetch_optional(pool).await?
+        let row: Option<(i64, i64, i64, Vec<u8>)> = on!(self, pool => {
+            sqlx::query_as("SELECT term, number, position, state FROM decision_state WHERE id = 1")
+                .fetch_optional(pool).await?
         });
-        row.map(|(position, state)| Ok(Saved { position, state: document(&state, "the decider's state")? }))
-            .transpose()
+        row.map(|(term, number, position, state)| {
+            let state = payload::document(&state, "the decider's state")?;
+            Ok(Saved { commit: (term, number), position, state })
+        })
+        .transpose()
+    }
+
+    /// Which commit is the newest: the decider's term and its number; absent before the first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn newest_commit(&self) -> Result<Option<(i64, i64)>, Error> {
+        Ok(on!(self, pool => {
+            sqlx::query_as("SELECT term, number FROM decision_state WHERE id = 1").fetch_optional(pool).await?
+        }))
     }
 
     /// Commits a decision, unless a decider with a higher term has taken over.
     ///
     /// # Errors
     /// [`Error::Fenced`] when it has, or when the database fails; then nothing was committed.
-    pub async fn commit(
-        &self,
-        term: i64,
-        position: i64,
-        now: Micros,
-        state: &State,
-        notes: &[Note],
-        plans: &[NewPlan<'_>],
-    ) -> Result<(), Error> {
-        let state = text(state);
+    pub async fn commit(&self, commit: &Commit<'_>) -> Result<(), Error> {
+        let Commit { term, number, position, now, snapshot, notes, plans, retold, .. } = *commit;
+        let state = payload::of_document(commit.state);
         write!(self, tx => {
-            let held = sqlx::query("UPDATE lease SET renewed = $2 WHERE name = 'decider' AND term = $1")
-                .bind(term).bind(now.0).execute(&mut *tx).await?;
-            if held.rows_affected() != 1 {
-                return Err(Error::Fenced { term });
-            }
+            check_term!(tx, term);
             sqlx::query(
-                "INSERT INTO decider (id, position, term, saved, state) VALUES (1, $1, $2, $3, $4)
-                 ON CONFLICT (id) DO UPDATE SET position = $1, term = $2, saved = $3, state = $4",
+                "INSERT INTO decision_state (id, term, number, position, saved, state) VALUES (1, $1, $2, $3, $4, $5)
+                 ON CONFLICT (id) DO UPDATE SET term = $1, number = $2, position = $3, saved = $4, state = $5",
             )
-            .bind(position).bind(term).bind(now.0).bind(&state).execute(&mut *tx).await?;
+            .bind(term).bind(number).bind(position).bind(now.0).bind(state.as_slice()).execute(&mut *tx).await?;
+            sqlx::query("INSERT INTO judged (term, number, at, position, passes) VALUES ($1, $2, $3, $4, $5)")
+                .bind(term).bind(number).bind(now.0).bind(position).bind(commit.passes.as_slice())
+                .execute(&mut *tx).await?;
+            if let Some(revision) = snapshot {
+                sqlx::query(
+                    "INSERT INTO snapshot (term, number, at, position, revision, state) VALUES ($1, $2, $3, $4, $5, $6)",
+                )
+                .bind(term).bind(number).bind(now.0).bind(position).bind(revision).bind(state.as_slice())
+                .execute(&mut *tx).await?;
+            }
             for note in notes {
                 sqlx::query(
                     "INSERT INTO timeline (id, at, kind, service, region, generation, title, detail, state)
@@ -106,6 +143,13 @@ impl Store {
                     .bind(receiver.as_str()).bind(plan.created.0).bind(&body)
                     .execute(&mut *tx).await?;
                 }
+            }
+            for plan in retold {
+                sqlx::query(
+                    "UPDATE delivery SET state = 'pending', next_attempt = $3
+                     WHERE service = $1 AND generation = $2 AND state = 'acknowledged'",
+                )
+                .bind(plan.service.as_str()).bind(plan.generation).bind(now.0).execute(&mut *tx).await?;
             }
         });
         Ok(())

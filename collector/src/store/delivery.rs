@@ -4,7 +4,9 @@ use super::{
     Entry, Error, Store,
     db::{on, text, write},
     decision::delivery_id,
-    log::append,
+    lease::check_term,
+    log::{Appended, append},
+    seen::Seen,
 };
 use crate::decide::{Event, Told};
 use sqlx::FromRow;
@@ -136,8 +138,9 @@ impl Store {
     /// end, and of the first failure only.
     ///
     /// # Errors
-    /// When the database fails; then the attempt is made again with the same id.
-    pub async fn record(&self, due: &Due, outcome: &Outcome, at: Micros) -> Result<(), Error> {
+    /// [`Error::Fenced`] when another decider has taken over, or when the database fails; then the attempt is made
+    /// again with the same id.
+    pub async fn record(&self, term: i64, due: &Due, outcome: &Outcome, at: Micros) -> Result<(), Error> {
         let (state, next, acknowledged, error) = match outcome {
             Outcome::Acknowledged => ("acknowledged", at, Some(at.0), ""),
             Outcome::Refused(why) => ("refused", at, None, why.as_str()),
@@ -148,28 +151,29 @@ impl Store {
             Outcome::Refused(why) => Some(Told::Refused { why: why.clone() }),
             Outcome::Retry { why, .. } => (due.attempts == 0).then(|| Told::Failing { why: why.clone() }),
         };
-        let entry = told.map(|told| Entry {
-            source: format!("delivery:{}", due.id),
-            sequence: due.attempts + 1,
-            received: at,
-            event: Event::Told {
+        let entry = told.map(|told| {
+            let event = Event::Told {
                 service: due.service.clone(),
                 term: due.term,
                 generation: due.generation,
                 receiver: due.receiver.clone(),
                 told,
                 at,
-            },
+            };
+            Entry::answer(at, event)
         });
         write!(self, tx => {
-            // A superseded delivery that was acknowledged after all keeps that fact; only its state stays.
-            sqlx::query(
+            check_term!(tx, term);
+            // A superseded delivery that was acknowledged after all keeps that fact; only its state stays. An attempt
+            // counts once, also when the answer to its commit was lost.
+            let done = sqlx::query(
                 "UPDATE delivery SET attempts = attempts + 1, acknowledged = $2, last_error = $3, next_attempt = $4,
                         state = CASE WHEN state = 'pending' THEN $5 ELSE state END
-                 WHERE id = $1",
+                 WHERE id = $1 AND attempts = $6",
             )
-            .bind(&due.id).bind(acknowledged).bind(error).bind(next.0).bind(state).execute(&mut *tx).await?;
-            if let Some(entry) = &entry {
+            .bind(&due.id).bind(acknowledged).bind(error).bind(next.0).bind(state).bind(due.attempts)
+            .execute(&mut *tx).await?;
+            if let (1, Some(entry)) = (done.rows_affected(), &entry) {
                 append!(tx, std::slice::from_ref(entry));
             }
         });
@@ -194,21 +198,6 @@ impl Store {
             )
             .bind(&id).bind(plan.service.as_str()).bind(plan.generation).bind(plan.term).bind(receiver.as_str())
             .bind(now.0).bind(&body).execute(&mut *tx).await?;
-        });
-        Ok(())
-    }
-
-    /// Makes the acknowledged deliveries of a plan pending again, under the same ids.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn retell(&self, plan: &Plan, now: Micros) -> Result<(), Error> {
-        write!(self, tx => {
-            sqlx::query(
-                "UPDATE delivery SET state = 'pending', next_attempt = $3
-                 WHERE service = $1 AND generation = $2 AND state = 'acknowledged'",
-            )
-            .bind(plan.service.as_str()).bind(plan.generation).bind(now.0).execute(&mut *tx).await?;
         });
         Ok(())
     }

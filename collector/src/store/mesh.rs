@@ -2,7 +2,7 @@
 
 use super::{
     Error, Store,
-    db::{document, on},
+    db::{document, on, write},
 };
 use crate::decide::Event;
 use wire::{
@@ -25,7 +25,7 @@ macro_rules! keep {
             .bind(crate::store::mesh::word(window.method))
             .bind(window.started.0)
             .bind(received.0)
-            .bind(text(window))
+            .bind(crate::store::db::text(window))
             .execute(&mut *$tx)
             .await?;
         }
@@ -97,9 +97,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn expire_mesh(&self, before: Micros) -> Result<u64, Error> {
-        Ok(on!(self, pool => {
+        Ok(write!(self, tx => {
             sqlx::query("DELETE FROM mesh_window WHERE received < $1")
-                .bind(before.0).execute(pool).await?.rows_affected()
+                .bind(before.0).execute(&mut *tx).await?.rows_affected()
         }))
     }
 }

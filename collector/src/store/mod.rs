@@ -6,16 +6,42 @@
 mod db;
 mod decision;
 mod delivery;
+mod error;
+mod evidence;
+mod evidence_read;
+mod health;
+mod history;
+mod history_read;
+mod integrity;
 mod lease;
 mod log;
 mod mesh;
+mod migrate;
+mod notify;
+mod payload;
+mod postgres;
 mod revision;
+mod rollup;
+mod seen;
+mod series;
+mod sqlite;
 mod timeline;
+mod trouble;
+mod writing;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 
-pub use db::{Error, Store};
-pub use decision::{NewPlan, Saved};
+pub use db::{Options, Place, Store};
+pub use decision::{Commit, NewPlan, Saved};
 pub use delivery::{Due, Outcome};
-pub use log::{Entry, Logged};
+pub use error::{Error, Reaction};
+pub use evidence_read::{EvidenceAsked, StoredEvidence};
+pub use health::{Degraded, Health};
+pub use history::{NewSegment, Seal, SealState};
+pub use history_read::{SegmentFacts, SegmentsOf, Snapshot, StoredRollup, StoredSeries};
+pub use lease::{EXPIRES, Lease};
+pub use log::{Appended, Entry, Logged};
+pub use migrate::{ExtraMigration, newest as newest_schema};
+pub use notify::{Channel, Notice, Notices, Tell};
+pub use rollup::{Rollups, SeriesHour};

@@ -1,6 +1,9 @@
 //! The configuration documents that were in force.
 
-use super::{Error, Store, db::write};
+use super::{
+    Error, Store,
+    db::{on, write},
+};
 use wire::Micros;
 
 impl Store {
@@ -24,5 +27,28 @@ impl Store {
                 }
             }
         }))
+    }
+
+    /// The newest documents, at most `limit`, newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn documents(&self, limit: i64) -> Result<Vec<String>, Error> {
+        let rows: Vec<(String,)> = on!(self, pool => {
+            sqlx::query_as("SELECT document FROM revision ORDER BY revision DESC LIMIT $1")
+                .bind(limit).fetch_all(pool).await?
+        });
+        Ok(rows.into_iter().map(|(document,)| document).collect())
+    }
+
+    /// The document of a revision.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn document(&self, revision: i64) -> Result<Option<String>, Error> {
+        let row: Option<(String,)> = on!(self, pool => {
+            sqlx::query_as("SELECT document FROM revision WHERE revision = $1").bind(revision).fetch_optional(pool).await?
+        });
+        Ok(row.map(|(document,)| document))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Error, Store,
-    db::{document, on},
+    db::{document, on, write},
 };
 use sqlx::FromRow;
 use wire::{
@@ -88,8 +88,9 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn expire_timeline(&self, before: Micros) -> Result<u64, Error> {
-        Ok(on!(self, pool => {
-            sqlx::query("DELETE FROM timeline WHERE at < $1 AND id < (SELECT MAX(id) FROM timeline)").bind(before.0).execute(pool).await?.rows_affected()
+        Ok(write!(self, tx => {
+            sqlx::query("DELETE FROM timeline WHERE at < $1 AND id < (SELECT MAX(id) FROM timeline)")
+                .bind(before.0).execute(&mut *tx).await?.rows_affected()
         }))
     }
 }

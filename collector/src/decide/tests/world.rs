@@ -274,7 +274,7 @@ impl World {
     }
 
     pub fn apply(&mut self, event: Event) {
-        let effects = self.core.apply(event, self.now);
+        let effects = self.core.apply(&event, self.now);
         let (mut plans, mut retold) = (Vec::new(), Vec::new());
         for effect in effects {
             match effect {

@@ -1,29 +1,66 @@
 //! Every function of the store, on SQLite and on PostgreSQL alike: one test body, two engines.
 
+mod faults;
+mod hands;
+mod history;
+mod lease;
+mod notices;
 mod postgres;
 mod stories;
 
-use super::Store;
+use super::{Options, Place, Store};
 use postgres::Cluster;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// An empty store of one kind, and what keeps it alive.
-enum Engine {
+pub(crate) enum Engine {
     Sqlite(tempfile::TempDir),
     Postgres(Cluster),
 }
 
 impl Engine {
-    fn both() -> [Engine; 2] {
-        [Engine::Sqlite(tempfile::tempdir().expect("a temporary folder")), Engine::Postgres(Cluster::start())]
+    pub(crate) fn both() -> [Engine; 2] {
+        [Engine::sqlite(), Engine::postgres()]
     }
 
-    async fn open(&self) -> Store {
-        let opened = match self {
-            Engine::Sqlite(folder) => Store::sqlite(&folder.path().join("sextant.db")).await,
-            Engine::Postgres(cluster) => Store::postgres(&cluster.url()).await,
-        };
-        opened.expect("the store opens and migrates")
+    pub(crate) fn sqlite() -> Engine {
+        Engine::Sqlite(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    pub(crate) fn postgres() -> Engine {
+        Engine::Postgres(Cluster::start())
+    }
+
+    fn options(&self) -> Options {
+        Options::new(match self {
+            Engine::Sqlite(_) => Place::Sqlite(self.file()),
+            Engine::Postgres(cluster) => Place::Postgres(cluster.url()),
+        })
+    }
+
+    pub(crate) async fn open(&self) -> Store {
+        Store::open(self.options()).await.expect("the store opens and migrates")
+    }
+
+    fn file(&self) -> PathBuf {
+        match self {
+            Engine::Sqlite(folder) => folder.path().join("sextant.db"),
+            Engine::Postgres(_) => panic!("PostgreSQL has no file"),
+        }
+    }
+
+    fn cluster(&self) -> &Cluster {
+        match self {
+            Engine::Sqlite(_) => panic!("SQLite has no server"),
+            Engine::Postgres(cluster) => cluster,
+        }
+    }
+
+    fn cluster_mut(&mut self) -> &mut Cluster {
+        match self {
+            Engine::Sqlite(_) => panic!("SQLite has no server"),
+            Engine::Postgres(cluster) => cluster,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     decide::{Event, Note, State, Told},
-    store::{Entry, Error, NewPlan, Outcome, Store},
+    store::{Commit, Entry, Error, NewPlan, Outcome, Store},
 };
 use std::collections::BTreeMap;
 use wire::{
@@ -13,7 +13,7 @@ use wire::{
     view::{DeliveryState, GuardView, TimelineKind, VerdictState},
 };
 
-const T0: Micros = Micros(1_795_000_000_000_000);
+pub const T0: Micros = Micros(1_795_000_000_000_000);
 
 fn shop() -> ServiceId {
     "shop".parse().expect("an id")
@@ -23,11 +23,41 @@ fn edges() -> [ReceiverId; 2] {
     ["edge-a", "edge-b"].map(|id| id.parse().expect("an id"))
 }
 
-fn report(probe: &str, sequence: i64) -> Entry {
+pub fn report(probe: &str, sequence: i64) -> Entry {
     let report =
         Report { probe: probe.parse().expect("an id"), sequence, samples: Vec::new(), mesh: Vec::new() };
-    let event = Event::Report { received: T0, sent: T0, report, lost: 0 };
-    Entry { source: probe.into(), sequence, received: T0, event }
+    entry(report, T0)
+}
+
+/// A report as it is appended.
+fn entry(report: Report, received: Micros) -> Entry {
+    let raw = serde_json::value::to_raw_value(&report).expect("JSON");
+    Entry::report(received, 0, (received, 0), report, &raw)
+}
+
+/// Whether each entry was new.
+async fn append(store: &Store, entries: &[Entry]) -> Vec<bool> {
+    let appended = store.append(entries).await.expect("stored");
+    let new: Vec<i64> = appended.positions.iter().flatten().copied().collect();
+    assert_eq!(appended.logged.iter().map(|entry| entry.position).collect::<Vec<_>>(), new);
+    assert_eq!(appended.upto - appended.before, i64::try_from(entries.len()).expect("few"));
+    appended.positions.iter().map(Option::is_some).collect()
+}
+
+/// The first commit of a term with nothing but a state.
+fn commit<'a>(term: i64, position: i64, state: &'a State) -> Commit<'a> {
+    Commit {
+        term,
+        number: 1,
+        position,
+        now: T0,
+        state,
+        passes: Vec::new(),
+        snapshot: None,
+        notes: &[],
+        plans: &[],
+        retold: &[],
+    }
 }
 
 fn plan(generation: i64, term: i64) -> Plan {
@@ -48,7 +78,7 @@ pub async fn play(store: &Store) {
     log(store).await;
     mesh(store).await;
     let term = decisions(store).await;
-    outbox(store).await;
+    outbox(store, term).await;
     fencing(store, term).await;
     assert_eq!(store.revise("a: 1", T0).await.expect("stored"), (1, true));
     assert_eq!(store.revise("a: 1", T0).await.expect("stored"), (1, false));
@@ -72,16 +102,15 @@ async fn mesh(store: &Store) {
     let told = |sequence: i64, windows: Vec<MeshWindow>, after_s: i64| {
         let received = T0.plus_us(after_s * 1_000_000);
         let report = Report { probe: probe("p1"), sequence, samples: Vec::new(), mesh: windows };
-        let event = Event::Report { received, sent: received, report, lost: 0 };
-        Entry { source: "p1".into(), sequence, received, event }
+        entry(report, received)
     };
     let (first, second) = (window("p1", "p2", "stamp", 0), window("p1", "p2", "stamp", 60));
     let (tcp, back) = (window("p1", "p2", "tcp", 0), window("p2", "p1", "stamp", 30));
     let all = vec![first.clone(), tcp.clone(), back.clone()];
-    store.append(&[told(100, all, 61)]).await.expect("stored");
+    append(store, &[told(100, all, 61)]).await;
     // Sent again in another report, and the report itself again.
     let again = [told(101, vec![first.clone(), second.clone()], 121), told(100, vec![tcp.clone()], 122)];
-    assert_eq!(store.append(&again).await.expect("stored"), [true, false]);
+    assert_eq!(append(store, &again).await, [true, false]);
 
     let newest = store.mesh(T0).await.expect("read");
     assert_eq!(newest, [second.clone(), tcp.clone(), back.clone()]);
@@ -98,14 +127,13 @@ async fn mesh(store: &Store) {
 
 async fn log(store: &Store) {
     let first = [report("p1", 1), report("p1", 2), report("p2", 1)];
-    assert_eq!(store.append(&first).await.expect("stored"), [true; 3]);
+    assert_eq!(append(store, &first).await, [true; 3]);
     // A resend that overlaps: only what is new is stored, and it counts once.
     let again = [report("p1", 2), report("p1", 3), report("p1", 3)];
-    assert_eq!(store.append(&again).await.expect("stored"), [false, true, false]);
+    assert_eq!(append(store, &again).await, [false, true, false]);
     let logged = store.log_after(0, 100).await.expect("read");
-    let order: Vec<_> = logged.iter().map(|entry| &entry.event).cloned().collect();
-    let expected =
-        [first[0].event.clone(), first[1].event.clone(), first[2].event.clone(), again[1].event.clone()];
+    let order: Vec<_> = logged.iter().map(|entry| &*entry.event).cloned().collect();
+    let expected = [&first[0], &first[1], &first[2], &again[1]].map(|entry| entry.event().clone());
     assert_eq!(order, expected);
     assert!(logged.is_sorted_by(|a, b| a.position < b.position));
     let rest = store.log_after(logged[1].position, 1).await.expect("read");
@@ -127,9 +155,12 @@ async fn decisions(store: &Store) -> i64 {
     let guards = [GuardView { name: "never-empty".into(), passed: true, detail: "1 of 1".into() }];
     let (plan, receivers) = (plan(1, term), edges());
     let plans = [NewPlan { plan: &plan, guards: &guards, receivers: &receivers }];
-    store.commit(term, 4, T0, &state, &notes, &plans).await.expect("committed");
+    assert_eq!(store.newest_commit().await.expect("read"), None);
+    let first = Commit { notes: &notes, plans: &plans, snapshot: Some(7), ..commit(term, 4, &state) };
+    store.commit(&first).await.expect("committed");
     let saved = store.saved().await.expect("read").expect("it is there");
-    assert_eq!((saved.position, saved.state), (4, state));
+    assert_eq!((saved.commit, saved.position, saved.state), ((term, 1), 4, state));
+    assert_eq!(store.newest_commit().await.expect("read"), Some((term, 1)));
     let timeline = store.timeline(i64::MAX, 10).await.expect("read");
     let titles: Vec<_> = timeline.iter().map(|entry| (entry.id, entry.title.as_str(), entry.state)).collect();
     assert_eq!(titles, [(2, "two", None), (1, "one", Some(VerdictState::Down))]);
@@ -140,7 +171,7 @@ async fn decisions(store: &Store) -> i64 {
     term
 }
 
-async fn outbox(store: &Store) {
+async fn outbox(store: &Store, term: i64) {
     let due = store.due(T0.plus_us(10)).await.expect("read");
     assert_eq!(due.len(), 2);
     assert!(store.due(T0).await.expect("read").is_empty(), "not before its time");
@@ -148,30 +179,34 @@ async fn outbox(store: &Store) {
 
     let later = T0.plus_us(5_000_000);
     let retry = Outcome::Retry { why: "down".into(), next: later };
-    store.record(&due[0], &retry, T0.plus_us(20)).await.expect("recorded");
-    store.record(&due[1], &Outcome::Acknowledged, T0.plus_us(30)).await.expect("recorded");
+    store.record(term, &due[0], &retry, T0.plus_us(20)).await.expect("recorded");
+    store.record(term, &due[1], &Outcome::Acknowledged, T0.plus_us(30)).await.expect("recorded");
     let views = store.deliveries(&shop(), 1).await.expect("read");
     let states: Vec<_> = views.iter().map(|d| (d.state, d.attempts, d.last_error.as_str())).collect();
     assert_eq!(states, [(DeliveryState::Pending, 1, "down"), (DeliveryState::Acknowledged, 1, "")]);
     assert_eq!(store.next_due().await.expect("read"), Some(later));
 
     // A plan that was not seen to take effect is told again, under the same id.
-    let again = plan(1, views[1].id.split('_').nth(2).and_then(|term| term.parse().ok()).expect("a term"));
-    store.retell(&again, T0.plus_us(40)).await.expect("stored");
+    let (again, state) = (plan(1, term), State { now: T0, ..State::default() });
+    let retold = Commit { number: 2, now: T0.plus_us(40), retold: &[&again], ..commit(term, 4, &state) };
+    store.commit(&retold).await.expect("committed");
     let due = store.due(T0.plus_us(50)).await.expect("read");
     assert_eq!(due.iter().map(|d| (&d.id, d.attempts)).collect::<Vec<_>>(), [(&views[1].id, 1)]);
-    store.record(&due[0], &Outcome::Acknowledged, T0.plus_us(60)).await.expect("recorded");
+    store.record(term, &due[0], &Outcome::Acknowledged, T0.plus_us(60)).await.expect("recorded");
+
+    // An attempt counts once, also when the answer to its commit was lost.
+    store.record(term, &due[0], &Outcome::Acknowledged, T0.plus_us(60)).await.expect("nothing to do");
 
     // The core hears of both through the log, of the retry only once.
     let due = store.due(later).await.expect("read");
-    store.record(&due[0], &retry, later).await.expect("recorded");
+    store.record(term, &due[0], &retry, later).await.expect("recorded");
     let told: Vec<Told> = store
         .log_after(4, 100)
         .await
         .expect("read")
         .into_iter()
-        .filter_map(|entry| match entry.event {
-            Event::Told { told, .. } => Some(told),
+        .filter_map(|entry| match &*entry.event {
+            Event::Told { told, .. } => Some(told.clone()),
             _ => None,
         })
         .collect();
@@ -188,20 +223,24 @@ async fn outbox(store: &Store) {
 async fn fencing(store: &Store, term: i64) {
     let newer = store.take_lease("another", T0).await.expect("taken");
     assert!(newer > term);
-    let old = store.commit(term, 9, T0, &State::default(), &[], &[]).await;
+    let empty = State::default();
+    let old = store.commit(&commit(term, 9, &empty)).await;
     assert!(matches!(old, Err(Error::Fenced { .. })), "{old:?}");
     assert_eq!(store.saved().await.expect("read").expect("still there").position, 4);
 
     let (plan, receivers) = (plan(2, newer), edges());
     let plans = [NewPlan { plan: &plan, guards: &[], receivers: &receivers[..1] }];
-    store.commit(newer, 5, T0, &State::default(), &[], &plans).await.expect("committed");
+    store.commit(&Commit { plans: &plans, ..commit(newer, 5, &empty) }).await.expect("committed");
     let old = store.deliveries(&shop(), 1).await.expect("read");
     assert_eq!(old[0].state, DeliveryState::Superseded, "overtaken");
     assert!(!store.is_pending(&old[0].id).await.expect("read"));
 
     // A receiver that was added, or that refused, is told after a restart; one that was told is left alone.
     let due = store.due(T0.plus_us(100)).await.expect("read").remove(0);
-    store.record(&due, &Outcome::Refused("wrong secret".into()), T0).await.expect("recorded");
+    let refused = Outcome::Refused("wrong secret".into());
+    let late = store.record(term, &due, &refused, T0).await;
+    assert!(matches!(late, Err(Error::Fenced { .. })), "the old decider records nothing: {late:?}");
+    store.record(newer, &due, &refused, T0).await.expect("recorded");
     assert_eq!(store.next_due().await.expect("read"), None);
     store.ensure_told(&plan, &receivers, T0.plus_us(200)).await.expect("stored");
     let states: Vec<_> =
@@ -219,7 +258,7 @@ async fn fencing(store: &Store, term: i64) {
 pub async fn still_there(store: &Store) {
     assert_eq!(store.saved().await.expect("read").expect("it is there").position, 5);
     assert_eq!(store.revise("a: 2", T0).await.expect("stored"), (2, false));
-    assert_eq!(store.append(&[report("p2", 9)]).await.expect("stored"), [true]);
+    assert_eq!(append(store, &[report("p2", 9)]).await, [true]);
     let last = store.log_after(0, 100).await.expect("read").pop().expect("an entry");
-    assert_eq!(last.event, report("p2", 9).event);
+    assert_eq!(&*last.event, report("p2", 9).event());
 }

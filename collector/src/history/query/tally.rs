@@ -1,0 +1,152 @@
+//! The work of an answer: decodes what the store hands on and counts it. Runs on a thread that may block.
+
+use super::selector::GroupKey;
+use crate::store::StoredRollup;
+use series::{Corrupt, FAIL_CLASSES, Row, answer::Answer, grid::Plan, rollup::Rollup, segment};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    ops::Range,
+};
+use tokio::sync::mpsc;
+use wire::{
+    Micros,
+    history::{HistoryBucket, HistoryGroup, HistoryStats},
+};
+
+/// What the store hands on.
+pub enum Piece {
+    Rollups(Vec<StoredRollup>),
+    /// The bytes of a segment, and the range of which its rows count here: another range may need it too.
+    Segment(Vec<u8>, Range<i64>),
+}
+
+/// What is needed to count.
+pub struct Tally {
+    pub plan: Plan,
+    /// The group of each stored series that is asked for.
+    pub series: HashMap<i64, usize>,
+    /// Rows that are not sealed yet, with their groups.
+    pub unsealed: Vec<(usize, Vec<Row>)>,
+    /// The groups, in the order of the answer, and their numbers.
+    pub groups: Vec<(GroupKey, usize)>,
+    /// Further quantiles, by their text.
+    pub quantiles: Vec<(String, f64)>,
+}
+
+/// What was counted.
+pub struct Tallied {
+    pub groups: Vec<HistoryGroup>,
+    /// Stored things that could not be read, and are not in the answer.
+    pub damaged: u64,
+}
+
+impl Tally {
+    /// Counts everything that comes, and answers when no more comes.
+    pub fn run(self, mut pieces: mpsc::Receiver<Piece>) -> Tallied {
+        let mut answers = vec![Answer::new(&self.plan); self.groups.len()];
+        let mut damaged = 0;
+        for (group, rows) in &self.unsealed {
+            rows.iter().for_each(|row| answers[*group].add_row(row));
+        }
+        while let Some(piece) = pieces.blocking_recv() {
+            damaged += match piece {
+                Piece::Rollups(rollups) => self.rollups(&rollups, &mut answers),
+                Piece::Segment(bytes, range) => {
+                    self.segment(&bytes, &range, &mut answers).unwrap_or_else(|error| {
+                        tracing::error!(%error, "a segment cannot be read; an answer goes without it");
+                        1
+                    })
+                }
+            };
+        }
+        let groups = self.groups.iter().map(|(key, number)| self.group(key, &answers[*number])).collect();
+        Tallied { groups, damaged }
+    }
+
+    /// Says how many could not be read.
+    fn rollups(&self, rollups: &[StoredRollup], answers: &mut [Answer<'_>]) -> u64 {
+        let mut damaged = 0;
+        for stored in rollups {
+            let Some(group) = self.series.get(&stored.series) else { continue };
+            if let Err(error) = answers[*group].add_stored_hour(stored.hour, &counts(stored), &stored.sketch)
+            {
+                let (series, hour) = (stored.series, stored.hour);
+                tracing::error!(series, hour, %error, "a roll-up cannot be read; an answer goes without it");
+                damaged += 1;
+            }
+        }
+        damaged
+    }
+
+    /// Says how many series in it could not be read.
+    fn segment(&self, bytes: &[u8], range: &Range<i64>, answers: &mut [Answer<'_>]) -> Result<u64, Corrupt> {
+        let segment = segment::decode(bytes)?;
+        let (mut damaged, mut seen) = (0, HashSet::new());
+        for entry in segment.entries() {
+            let asked = entry.max_at >= range.start && entry.min_at < range.end;
+            let Some(group) = self.series.get(&entry.series).filter(|_| asked) else { continue };
+            // All entries of a series are read at once.
+            if !seen.insert(entry.series) {
+                continue;
+            }
+            match segment.rows(entry.series) {
+                Ok(rows) => {
+                    let rows = rows.iter().filter(|row| range.contains(&row.at));
+                    rows.for_each(|row| answers[*group].add_row(row));
+                }
+                Err(error) => {
+                    tracing::error!(series = entry.series, %error, "rows of a segment cannot be read");
+                    damaged += 1;
+                }
+            }
+        }
+        Ok(damaged)
+    }
+
+    fn group(&self, key: &GroupKey, answer: &Answer<'_>) -> HistoryGroup {
+        let GroupKey { check, vantage, probe, target, part } = key.clone();
+        let buckets = answer
+            .rollups()
+            .map(|(range, rollup)| HistoryBucket { at: Micros(range.start), stats: self.stats(rollup) });
+        let buckets = buckets.collect();
+        HistoryGroup { check, vantage, probe, target, part, whole: self.stats(&answer.total()), buckets }
+    }
+
+    fn stats(&self, of: &Rollup) -> HistoryStats {
+        let failures = FAIL_CLASSES.into_iter().zip(of.failures).filter(|(_, count)| *count > 0);
+        let quantiles = self.quantiles.iter().filter_map(|(text, q)| Some((text.clone(), of.quantile(*q)?)));
+        HistoryStats {
+            runs: of.runs(),
+            ok: of.ok,
+            slow: of.slow,
+            missed: of.missed,
+            unsupported: of.unsupported,
+            failures: failures.collect::<BTreeMap<_, _>>(),
+            availability: of.availability(),
+            min_us: of.min_us,
+            mean_us: of.mean_us(),
+            p50_us: of.quantile(0.5),
+            p90_us: of.quantile(0.9),
+            p99_us: of.quantile(0.99),
+            max_us: of.max_us,
+            quantiles: quantiles.collect(),
+        }
+    }
+}
+
+/// A stored roll-up without its sketch. What a damaged database holds below 0 counts as 0.
+fn counts(stored: &StoredRollup) -> Rollup {
+    let count = |n: i64| u64::try_from(n).unwrap_or(0);
+    let time = |us: Option<i64>| us.and_then(|us| u32::try_from(us).ok());
+    Rollup {
+        ok: count(stored.ok),
+        failures: stored.failures().map(count),
+        slow: count(stored.slow),
+        missed: count(stored.missed),
+        unsupported: count(stored.unsupported),
+        sum_us: count(stored.sum_us.unwrap_or(0)),
+        min_us: time(stored.min_us),
+        max_us: time(stored.max_us),
+        ..Rollup::default()
+    }
+}

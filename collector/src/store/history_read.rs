@@ -1,0 +1,409 @@
+//! Reading history: cursors, series, roll-ups and segments, all as of one moment.
+//!
+//! Decoding rows is what costs here, so each function selects only the columns that its caller needs, and hands rows
+//! on in batches, so that memory stays bounded however much is asked for.
+
+use super::{Error, Store, db::Db, writing::Writing};
+use crate::history::{Erasures, Selection, SeriesKey};
+use futures_util::TryStreamExt;
+use series::DAY_US;
+use sqlx::{FromRow, Postgres, QueryBuilder, Sqlite};
+use std::ops::Range;
+
+/// The most values in one `IN (…)`.
+const LIST: usize = 512;
+/// The most rows that are handed on at a time.
+const BATCH: usize = 2048;
+
+/// History as of one moment: whatever is written meanwhile is not seen. Keep it short, because it holds a connection, and
+/// what is deleted meanwhile keeps its space; and [`Snapshot::end`] it, because else the connection is thrown away.
+#[must_use]
+pub struct Snapshot {
+    tx: Reading,
+}
+
+enum Reading {
+    Sqlite(Writing<Sqlite>),
+    Postgres(Writing<Postgres>),
+}
+
+/// Expands one body of portable SQL against the transaction of a snapshot.
+macro_rules! seen {
+    ($snapshot:expr, $tx:ident => $body:expr) => {
+        match &mut $snapshot.tx {
+            Reading::Sqlite($tx) => $body,
+            Reading::Postgres($tx) => $body,
+        }
+    };
+}
+
+/// Adds a list of values. It is filled up with its last value to a power of two, so that there are few different
+/// statements, which each connection prepares once.
+macro_rules! listed {
+    ($query:expr, $list:expr) => {{
+        let list = $list;
+        let fill = list.len().next_power_of_two() - list.len();
+        let mut values = $query.separated(", ");
+        for value in list.iter().chain(list.last().into_iter().cycle().take(fill)) {
+            values.push_bind(value.clone());
+        }
+    }};
+}
+
+/// What is measured: one row of the table `series`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, FromRow)]
+pub struct StoredSeries {
+    pub id: i64,
+    pub check_id: String,
+    pub probe: String,
+    pub target: String,
+    /// Empty for the whole run, else a journey's step.
+    pub part: String,
+}
+
+impl StoredSeries {
+    /// What it is a series of.
+    pub fn key(self) -> SeriesKey {
+        let StoredSeries { check_id: check, probe, target, part, .. } = self;
+        SeriesKey { check, probe, target, part }
+    }
+}
+
+/// One hour of one series.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct StoredRollup {
+    pub series: i64,
+    /// Whole hours since 1970, UTC.
+    pub hour: i64,
+    pub ok: i64,
+    pub slow: i64,
+    pub missed: i64,
+    pub unsupported: i64,
+    pub fail_dns: i64,
+    pub fail_connect: i64,
+    pub fail_tls: i64,
+    pub fail_timeout: i64,
+    pub fail_protocol: i64,
+    pub fail_status: i64,
+    pub fail_assertion: i64,
+    pub fail_request: i64,
+    /// Of successful runs, microseconds; absent when there is none.
+    pub sum_us: Option<i64>,
+    pub min_us: Option<i64>,
+    pub max_us: Option<i64>,
+    /// Encoded by `series::sketch`; empty when it was not asked for.
+    #[sqlx(default)]
+    pub sketch: Vec<u8>,
+}
+
+impl StoredRollup {
+    /// The failures in the order of [`wire::sample::FailClass`].
+    pub fn failures(&self) -> [i64; 8] {
+        [
+            self.fail_dns,
+            self.fail_connect,
+            self.fail_tls,
+            self.fail_timeout,
+            self.fail_protocol,
+            self.fail_status,
+            self.fail_assertion,
+            self.fail_request,
+        ]
+    }
+}
+
+/// Where segments are: of some checks, with rows in a range of time.
+#[derive(Debug, Clone, Copy)]
+pub struct SegmentsOf<'a> {
+    pub checks: &'a [String],
+    /// Microseconds since the epoch; the end is not in it.
+    pub at: (i64, i64),
+}
+
+impl SegmentsOf<'_> {
+    /// The days that the range touches.
+    pub fn days(&self) -> Range<i64> {
+        self.at.0.div_euclid(DAY_US)..(self.at.1.saturating_sub(1)).div_euclid(DAY_US) + 1
+    }
+}
+
+#[derive(FromRow)]
+struct Erased {
+    position: i64,
+    check_id: Option<String>,
+    probe: Option<String>,
+    target: Option<String>,
+    from_at: Option<i64>,
+    to_at: Option<i64>,
+}
+
+/// Which segment, and what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct SegmentFacts {
+    pub day: i64,
+    pub check_id: String,
+    pub number: i64,
+    /// The first and the last row, microseconds since the epoch.
+    pub min_at: i64,
+    pub max_at: i64,
+    pub row_count: i64,
+}
+
+impl Store {
+    /// History as of now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn history(&self) -> Result<Snapshot, Error> {
+        let tx = match &self.db {
+            Db::Sqlite(lite) => {
+                Reading::Sqlite(Writing::begin(&lite.readers, &self.monitor, "BEGIN", false).await?)
+            }
+            // By default every statement of a transaction would see another moment.
+            Db::Postgres(pool) => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                Reading::Postgres(Writing::begin(pool, &self.monitor, begin, false).await?)
+            }
+        };
+        Ok(Snapshot { tx })
+    }
+}
+
+impl Snapshot {
+    /// Gives the connection back.
+    ///
+    /// # Errors
+    /// When the database fails; what was read before is right all the same.
+    pub async fn end(self) -> Result<(), Error> {
+        match self.tx {
+            Reading::Sqlite(tx) => tx.finish(Ok(())).await,
+            Reading::Postgres(tx) => tx.finish(Ok(())).await,
+        }
+    }
+
+    /// Up to which position of the log each shard is sealed; shards without an entry are at 0.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn cursors(&mut self) -> Result<Vec<(i64, i64)>, Error> {
+        Ok(seen!(self, tx => {
+            sqlx::query_as("SELECT shard, position FROM seal_cursor").fetch_all(&mut **tx).await?
+        }))
+    }
+
+    /// What was erased and may still be in a collector's memory.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn erased(&mut self) -> Result<Erasures, Error> {
+        let rows: Vec<Erased> = seen!(self, tx => {
+            sqlx::query_as(
+                "SELECT position, check_id, probe, target, from_at, to_at FROM erasure
+                 WHERE NOT evidence_only AND position > (SELECT COALESCE(MIN(position), 0) FROM seal_cursor)",
+            )
+            .fetch_all(&mut **tx).await?
+        });
+        let selection = |row: Erased| {
+            let Erased { position, check_id: check, probe, target, from_at: from, to_at: to } = row;
+            (position, Selection { check, probe, target, from, to })
+        };
+        Ok(Erasures::new(rows.into_iter().map(selection).collect()))
+    }
+
+    /// The first day of which single runs are kept; none when there is no segment.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn oldest_day(&mut self) -> Result<Option<i64>, Error> {
+        Ok(seen!(self, tx => {
+            sqlx::query_scalar("SELECT MIN(day) FROM segment").fetch_one(&mut **tx).await?
+        }))
+    }
+
+    /// Whether any of the series has a roll-up in a range of hours.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_rollups(&mut self, series: &[i64], hours: Range<i64>) -> Result<bool, Error> {
+        for list in series.chunks(LIST) {
+            let found: Option<i64> = seen!(self, tx => {
+                let mut query = QueryBuilder::new("SELECT hour FROM rollup WHERE hour >= ");
+                query.push_bind(hours.start).push(" AND hour < ").push_bind(hours.end).push(" AND series IN (");
+                listed!(query, list);
+                query.push(") LIMIT 1").build_query_scalar().fetch_optional(&mut **tx).await?
+            });
+            if found.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The series of some checks that were ever sealed, in the order of their ids.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn series(&mut self, checks: &[String]) -> Result<Vec<StoredSeries>, Error> {
+        let mut found: Vec<StoredSeries> = Vec::new();
+        for list in checks.chunks(LIST) {
+            let rows: Vec<StoredSeries> = seen!(self, tx => {
+                let mut query = QueryBuilder::new(
+                    "SELECT id, check_id, probe, target, part FROM series WHERE check_id IN (",
+                );
+                listed!(query, list);
+                query.push(")").build_query_as().fetch_all(&mut **tx).await?
+            });
+            found.extend(rows);
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// How many rows the segments of a place hold, of all series of the checks; those of the first and the last
+    /// segment that lie outside of the range are counted too.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rows_in(&mut self, of: SegmentsOf<'_>) -> Result<u64, Error> {
+        let (days, (from, to)) = (of.days(), of.at);
+        let mut sum = 0;
+        for list in of.checks.chunks(LIST) {
+            let (rows,): (i64,) = seen!(self, tx => {
+                let mut query = QueryBuilder::new(
+                    "SELECT CAST(COALESCE(SUM(row_count), 0) AS BIGINT) FROM segment WHERE day >= ",
+                );
+                query.push_bind(days.start).push(" AND day < ").push_bind(days.end);
+                query.push(" AND max_at >= ").push_bind(from).push(" AND min_at < ").push_bind(to);
+                query.push(" AND check_id IN (");
+                listed!(query, list);
+                query.push(")").build_query_as().fetch_one(&mut **tx).await?
+            });
+            sum += u64::try_from(rows).unwrap_or(0);
+        }
+        Ok(sum)
+    }
+
+    /// Hands on the roll-ups of some series in a range of hours, in no order, until `hand_on` says false.
+    /// Without `sketches` theirs are empty.
+    ///
+    /// # Errors
+    /// When the database fails. The rows that were handed on before count for nothing then.
+    pub async fn rollups<Done: Future<Output = bool>>(
+        &mut self,
+        series: &[i64],
+        hours: Range<i64>,
+        sketches: bool,
+        mut hand_on: impl FnMut(Vec<StoredRollup>) -> Done,
+    ) -> Result<(), Error> {
+        for list in series.chunks(LIST) {
+            let sketch = if sketches { ", sketch" } else { "" };
+            seen!(self, tx => {
+                let mut query = QueryBuilder::new(
+                    "SELECT series, hour, ok, slow, missed, unsupported, fail_dns, fail_connect, fail_tls,
+                        fail_timeout, fail_protocol, fail_status, fail_assertion, fail_request,
+                        sum_us, min_us, max_us",
+                );
+                query.push(sketch).push(" FROM rollup WHERE hour >= ").push_bind(hours.start);
+                query.push(" AND hour < ").push_bind(hours.end).push(" AND series IN (");
+                listed!(query, list);
+                query.push(")");
+                let mut rows = query.build_query_as::<StoredRollup>().fetch(&mut **tx);
+                let mut batch = Vec::with_capacity(BATCH);
+                while let Some(row) = rows.try_next().await? {
+                    batch.push(row);
+                    if batch.len() == BATCH {
+                        let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+                        if !hand_on(full).await {
+                            return Ok(());
+                        }
+                    }
+                }
+                if !hand_on(batch).await {
+                    return Ok(());
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Hands on the segments of a place, one by one, in the order of their days, until `hand_on` says false.
+    ///
+    /// # Errors
+    /// When the database fails. What was handed on before counts for nothing then.
+    pub async fn segments<Done: Future<Output = bool>>(
+        &mut self,
+        of: SegmentsOf<'_>,
+        mut hand_on: impl FnMut(Vec<u8>) -> Done,
+    ) -> Result<(), Error> {
+        let (days, (from, to)) = (of.days(), of.at);
+        for list in of.checks.chunks(LIST) {
+            seen!(self, tx => {
+                let mut query = QueryBuilder::new("SELECT data FROM segment WHERE day >= ");
+                query.push_bind(days.start).push(" AND day < ").push_bind(days.end);
+                query.push(" AND max_at >= ").push_bind(from).push(" AND min_at < ").push_bind(to);
+                query.push(" AND check_id IN (");
+                listed!(query, list);
+                query.push(") ORDER BY day, check_id, number");
+                let mut rows = query.build_query_scalar::<Vec<u8>>().fetch(&mut **tx);
+                while let Some(data) = rows.try_next().await? {
+                    if !hand_on(data).await {
+                        return Ok(());
+                    }
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Which segments a place has, those with the newest rows first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn segment_facts(&mut self, of: SegmentsOf<'_>) -> Result<Vec<SegmentFacts>, Error> {
+        let (days, (from, to)) = (of.days(), of.at);
+        let mut found: Vec<SegmentFacts> = Vec::new();
+        for list in of.checks.chunks(LIST) {
+            let rows: Vec<SegmentFacts> = seen!(self, tx => {
+                let mut query = QueryBuilder::new(
+                    "SELECT day, check_id, number, min_at, max_at, row_count FROM segment WHERE day >= ",
+                );
+                query.push_bind(days.start).push(" AND day < ").push_bind(days.end);
+                query.push(" AND max_at >= ").push_bind(from).push(" AND min_at < ").push_bind(to);
+                query.push(" AND check_id IN (");
+                listed!(query, list);
+                query.push(")").build_query_as().fetch_all(&mut **tx).await?
+            });
+            found.extend(rows);
+        }
+        found.sort_by(|a, b| b.max_at.cmp(&a.max_at));
+        Ok(found)
+    }
+
+    /// The bytes of one segment; none when there is no such one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn segment(&mut self, which: &SegmentFacts) -> Result<Option<Vec<u8>>, Error> {
+        Ok(seen!(self, tx => {
+            sqlx::query_scalar("SELECT data FROM segment WHERE day = $1 AND check_id = $2 AND number = $3")
+                .bind(which.day).bind(&which.check_id).bind(which.number).fetch_optional(&mut **tx).await?
+        }))
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// Changes a byte of the newest segment.
+    pub async fn damage_newest_segment(&self) -> Result<(), Error> {
+        crate::store::db::write!(self, tx => {
+            let (day, number, mut data): (i64, i64, Vec<u8>) =
+                sqlx::query_as("SELECT day, number, data FROM segment ORDER BY number DESC LIMIT 1")
+                    .fetch_one(&mut *tx).await?;
+            let middle = data.len() / 2;
+            data[middle] ^= 1;
+            sqlx::query("UPDATE segment SET data = $1 WHERE day = $2 AND number = $3")
+                .bind(&data).bind(day).bind(number).execute(&mut *tx).await.map(drop)?;
+        });
+        Ok(())
+    }
+}

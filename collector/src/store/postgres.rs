@@ -1,0 +1,100 @@
+//! How PostgreSQL is reached.
+
+use super::{Error, db::Db};
+use sqlx::{
+    ConnectOptions, Connection, Executor, PgConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use std::{str::FromStr, time::Duration};
+use tokio::time::timeout;
+
+/// The oldest server that is supported.
+const LEAST: u32 = 15;
+/// Connections of one collector.
+const CONNECTIONS: u32 = 12;
+/// How long a caller waits for a connection: while a server restarts, that long.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long the first connection may take.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// For every session. A collector that is stopped by a signal inside a transaction, or whose link is cut, loses its
+/// locks after 5 s and 10 s; it would hold them for hours otherwise.
+const SESSION: &str = "
+    SET statement_timeout = '15s';
+    SET lock_timeout = '5s';
+    SET idle_in_transaction_session_timeout = '5s';
+    SET tcp_keepalives_idle = 5;
+    SET tcp_keepalives_interval = 2;
+    SET tcp_keepalives_count = 3;
+    SET tcp_user_timeout = 10000;
+    SET client_min_messages = 'warning'";
+
+/// A migration may rewrite a table and waits for others to finish theirs.
+const MIGRATION: &str = "
+    SET statement_timeout = 0;
+    SET lock_timeout = 0;
+    SET idle_in_transaction_session_timeout = '60s'";
+
+fn failed(source: sqlx::Error) -> Error {
+    Error::Open { what: "at the PostgreSQL address".into(), source }
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, Error> {
+    let name = format!("sextant {} pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
+    Ok(PgConnectOptions::from_str(url).map_err(failed)?.application_name(&name))
+}
+
+/// Opens a pool of connections, which opens new ones by itself when old ones break.
+pub async fn open(url: &str) -> Result<Db, Error> {
+    let options = options(url)?;
+    // By hand once, so that the message is the server's and not the pool's.
+    let connect = timeout(CONNECT, options.connect());
+    let mut first = connect.await.map_err(|_| failed(sqlx::Error::PoolTimedOut))?.map_err(failed)?;
+    supported(&mut first).await?;
+    // Its own end is of no interest.
+    let _ = first.close().await;
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(ACQUIRE)
+        .after_connect(|connection, _| Box::pin(async move { connection.execute(SESSION).await.map(drop) }))
+        .connect_with(options)
+        .await
+        .map_err(failed)?;
+    Ok(Db::Postgres(pool))
+}
+
+/// A connection of its own for migrations, without the time limits of the pool.
+pub async fn for_migrations(url: &str) -> Result<PgConnection, Error> {
+    let mut connection = options(url)?.connect().await.map_err(failed)?;
+    connection.execute(SESSION).await.map_err(failed)?;
+    connection.execute(MIGRATION).await.map_err(failed)?;
+    Ok(connection)
+}
+
+async fn supported(connection: &mut PgConnection) -> Result<(), Error> {
+    let (number, found): (String, String) =
+        sqlx::query_as("SELECT current_setting('server_version_num'), current_setting('server_version')")
+            .fetch_one(connection)
+            .await
+            .map_err(failed)?;
+    check_version(&number, found)
+}
+
+/// Reads `server_version_num`: the major version times 10000 and the minor one.
+fn check_version(number: &str, found: String) -> Result<(), Error> {
+    let major = number.parse::<u32>().unwrap_or_default() / 10_000;
+    if major < LEAST { Err(Error::OldServer { found, least: LEAST }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_servers_are_refused_with_both_versions_named() {
+        let error = check_version("140012", "14.12 (Debian)".into()).expect_err("too old").to_string();
+        assert!(error.contains("14.12 (Debian)") && error.contains("15"), "{error}");
+        assert!(check_version("150000", "15.0".into()).is_ok());
+        assert!(check_version("180001", "18.1".into()).is_ok());
+    }
+}
