@@ -128,3 +128,6 @@ impl Latency {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

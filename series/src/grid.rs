@@ -147,3 +147,6 @@ fn aligned(from: i64, to: i64, width_us: i64) -> (Grid, i64) {
 fn div_ceil(n: i64, by: i64) -> i64 {
     -(-n).div_euclid(by)
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,8 +51,8 @@ impl Head {
     pub fn drop_until(&mut self, position: i64) -> usize {
         let before = self.rows.len();
         self.rows.retain(|row| row.position() > position);
-        if self.rows.is_empty() {
-            self.rows = Vec::new();
+        if self.rows.len() <= self.rows.capacity() / 2 {
+            self.rows.shrink_to(self.rows.len() + self.rows.len() / 4);
         }
         before - self.rows.len()
     }
@@ -72,3 +72,6 @@ impl Head {
         self.rows.capacity() * size_of::<Packed>()
     }
 }
+
+#[cfg(test)]
+mod tests;

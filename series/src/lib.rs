@@ -26,6 +26,8 @@ mod row;
 pub mod segment;
 pub mod sketch;
 pub mod synthetic;
+#[cfg(test)]
+mod testing;
 
 pub use code::{FAIL_CLASSES, class_index};
 pub use corrupt::Corrupt;

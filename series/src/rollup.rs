@@ -105,3 +105,6 @@ impl Rollup {
         Some(self.max_us.map_or(estimate, |max| estimate.min(max)))
     }
 }
+
+#[cfg(test)]
+mod tests;

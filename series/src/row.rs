@@ -115,3 +115,6 @@ fn bit(flag: Flag) -> u8 {
         Flag::Blind => 16,
     }
 }
+
+#[cfg(test)]
+mod tests;

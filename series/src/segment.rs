@@ -1,6 +1,15 @@
-//! Many rows of many series in few bytes, exactly.
+//! Many rows of many series in few bytes, exactly: what is written of a check and a day.
+//!
+//! A segment has a directory, the columns of each series, and a sum over everything ([`frame`]). What columns there are
+//! is told in [`columns`]. Series are decoded one by one, when asked for. Bytes are checked before they are believed:
+//! whatever they are, there is neither a panic nor memory beyond the limits below.
 
-mod codec;
+mod columns;
+mod frame;
+mod numbers;
+mod packed;
+mod shape;
+mod slots;
 
 use crate::{Corrupt, Row};
 use thiserror::Error;
@@ -10,7 +19,7 @@ pub const ROWS_MOST: usize = 1 << 20;
 /// The most series in a segment.
 pub const SERIES_MOST: usize = 1 << 16;
 /// The most rows in a segment.
-pub const ROWS_ALL_MOST: usize = 1 << 24;
+pub const ROWS_ALL_MOST: usize = 1 << 22;
 
 /// What does not go into one segment, and has to be written as several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -29,7 +38,7 @@ pub enum TooMany {
 /// # Errors
 /// When there are more rows or series than a segment takes.
 pub fn encode(series: &[(i64, &[Row])]) -> Result<Vec<u8>, TooMany> {
-    codec::encode(series)
+    frame::encode(series)
 }
 
 /// Checks the sum and the directory of a segment. Rows are decoded when asked for.
@@ -37,7 +46,7 @@ pub fn encode(series: &[(i64, &[Row])]) -> Result<Vec<u8>, TooMany> {
 /// # Errors
 /// When the bytes changed, or a newer version wrote them.
 pub fn decode(bytes: &[u8]) -> Result<Segment<'_>, Corrupt> {
-    codec::decode(bytes)
+    frame::decode(bytes)
 }
 
 /// What the directory says about a series.
@@ -74,7 +83,7 @@ impl Segment<'_> {
         let mut rows = Vec::new();
         for (entry, columns) in self.entries.iter().zip(&self.columns) {
             if entry.series == series {
-                codec::rows(entry, columns, &mut rows)?;
+                columns::decode(columns, entry.rows, &mut rows)?;
             }
         }
         Ok(rows)
@@ -82,19 +91,4 @@ impl Segment<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::synthetic::Series;
-
-    #[test]
-    fn rows_come_back() {
-        let http: Vec<Row> = Series::http(1, 0, 30_000_000).take(100).collect();
-        let single: Vec<Row> = Series::single(2, 0, 10_000_000).take(300).collect();
-        let bytes = encode(&[(7, &http), (-1, &single), (9, &[])]).expect("few");
-        let segment = decode(&bytes).expect("sound");
-        assert_eq!(segment.entries().len(), 2);
-        assert_eq!(segment.rows(7).expect("sound"), http);
-        assert_eq!(segment.rows(-1).expect("sound"), single);
-        assert_eq!(segment.rows(9).expect("sound"), []);
-    }
-}
+mod tests;

@@ -7,6 +7,9 @@
 mod codec;
 mod index;
 
+#[cfg(test)]
+mod tests;
+
 use crate::Corrupt;
 use std::ops::Range;
 
