@@ -27,6 +27,7 @@ CREATE TABLE segment (
 -- postgres: PARTITION BY RANGE (day)
 ;
 -- postgres: ALTER TABLE segment ALTER COLUMN data SET STORAGE EXTERNAL;
+-- postgres: CREATE TABLE segment_rest PARTITION OF segment DEFAULT;
 -- What is still to be compacted.
 CREATE INDEX segment_level ON segment (level, day, check_id);
 
@@ -61,6 +62,7 @@ CREATE TABLE rollup (
 -- sqlite: WITHOUT ROWID
 -- postgres: PARTITION BY RANGE (hour)
 ;
+-- postgres: CREATE TABLE rollup_rest PARTITION OF rollup DEFAULT;
 
 -- How far each shard of the history is sealed: a series belongs to the shard of its check, FNV-1a(check_id) % 64. The row
 -- is also the lock of everything that writes segments and roll-ups of the shard.

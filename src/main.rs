@@ -7,8 +7,10 @@ mod collector;
 mod demo;
 mod exit;
 mod load;
+mod place;
 mod probe;
 mod secret;
+mod simulate;
 mod version;
 
 use ::probe::cli::LogStyle;
@@ -42,6 +44,8 @@ enum Command {
     Check(check::Args),
     /// Put a collector under load, and measure it.
     Load(Box<load::Args>),
+    /// Make the decisions of a time range again, from the log, and compare them with those of then.
+    Simulate(simulate::Args),
     /// Make a secret: a probe's token or a webhook key.
     Secret(secret::Args),
 }
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
                 Command::Probe(args) => probe::run(args, format).await,
                 Command::Check(args) => check::run(&args).await,
                 Command::Load(args) => load::run(*args).await,
+                Command::Simulate(args) => simulate::run(args).await,
                 Command::Secret(args) => secret::run(&args),
             }
         }),

@@ -25,6 +25,7 @@ pub mod ingest;
 pub mod mandate;
 pub mod mesh;
 pub mod metrics;
+pub mod replay;
 pub mod retention;
 pub mod secret;
 pub mod store;

@@ -13,21 +13,34 @@ pub struct Alive {
     version: &'static str,
 }
 
+/// What is ready.
+#[derive(Debug, Serialize)]
+pub struct Ready {
+    status: &'static str,
+    version: &'static str,
+    /// `decides`, or `follows` while another collector does.
+    role: &'static str,
+    /// The term in which it decides.
+    term: Option<i64>,
+}
+
 /// `GET /livez`, `GET /healthz`: the process answers.
 pub async fn live() -> Json<Alive> {
     Json(Alive { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }
 
-/// `GET /readyz`: it takes reports and decides.
+/// `GET /readyz`: it takes reports, and decides or stands ready to.
 ///
 /// # Errors
 /// 503 while it stops or the database does not answer.
-pub async fn ready(State(app): State<App>) -> Result<Json<Alive>, Rejected> {
+pub async fn ready(State(app): State<App>) -> Result<Json<Ready>, Rejected> {
     if app.closing.is_cancelled() {
         return Err(Rejected::new(503, "stopping", "Not ready", "the collector is stopping"));
     }
     app.store.ping().await?;
-    Ok(Json(Alive { status: "ready", version: env!("CARGO_PKG_VERSION") }))
+    let term = app.mandate.term();
+    let role = if term.is_some() { "decides" } else { "follows" };
+    Ok(Json(Ready { status: "ready", version: env!("CARGO_PKG_VERSION"), role, term }))
 }
 
 /// `GET /metrics` in the Prometheus text format.

@@ -11,8 +11,10 @@ mod configured;
 mod erasures;
 mod heads;
 mod key;
+mod merging;
 mod meters;
 mod prepare;
+mod reader;
 pub mod query;
 mod schedule;
 mod sealer;
@@ -31,6 +33,7 @@ pub use shard::{SHARDS, shard_of};
 use crate::{
     config::Config,
     store::{self, Store},
+    tail::Tail,
 };
 use configured::Configured;
 use runtime::{
@@ -105,9 +108,12 @@ impl History {
         &self.0.heads
     }
 
-    /// Starts sealing and compacting; both only follow while another collector holds the lease.
-    pub fn start(&self, tasks: &Tasks, term: Term) {
+    /// Starts reading the log, sealing and compacting; while another collector holds the lease, this one only reads and
+    /// drops what the other has sealed.
+    pub fn start(&self, tasks: &Tasks, tail: Tail, term: Term) {
         meters::observe(self);
+        let history = self.clone();
+        tasks.spawn(Stage::Output, "history reader", |stop| reader::run(history, tail, stop));
         let (history, lease) = (self.clone(), Arc::clone(&term));
         tasks.spawn(Stage::Output, "sealer", |stop| sealer::run(history, lease, stop));
         let history = self.clone();

@@ -42,7 +42,11 @@ impl Desk<'_> {
     /// # Errors
     /// A problem document when it is malformed, too large in some respect, or not the caller's to send.
     pub fn read(&self, body: &[u8]) -> Result<Batched, Rejected> {
-        let Batch { sent, reports, lost } = serde_json::from_slice(body).map_err(malformed)?;
+        // Checked once for the whole body; the parser would do it for each of its texts.
+        let body = str::from_utf8(body).map_err(|_| {
+            Rejected::new(400, "malformed", "The body is not a batch of reports", "it is not UTF-8 text")
+        })?;
+        let Batch { sent, reports, lost } = serde_json::from_str(body).map_err(malformed)?;
         if reports.len() > MAX_REPORTS {
             return Err(refused(format!("{} reports in a batch; send at most {MAX_REPORTS}", reports.len())));
         }

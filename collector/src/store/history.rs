@@ -3,13 +3,14 @@
 use super::{
     Error, Store,
     db::{on, write},
+    lease::check_term,
     rollup::{self, Rollups},
 };
 use crate::history::{Erasures, SHARDS, Selection};
 use sqlx::FromRow;
 
 /// Segments that one statement writes.
-const SEGMENTS: usize = 20;
+pub(super) const SEGMENTS: usize = 20;
 
 /// How far each shard is sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,20 +69,6 @@ struct Erased {
     to_at: Option<i64>,
 }
 
-/// Makes sure, inside a transaction, that this decider is the one in force, and stays it until the commit.
-macro_rules! fence {
-    ($tx:expr, $term:expr) => {
-        // An update, because its row lock holds back whoever is about to take over.
-        let held = sqlx::query("UPDATE lease SET term = term WHERE name = 'decider' AND term = $1")
-            .bind($term)
-            .execute(&mut *$tx)
-            .await?;
-        if held.rows_affected() != 1 {
-            return Err(crate::store::Error::Fenced { term: $term });
-        }
-    };
-}
-
 /// Writes segments inside a transaction; their numbers follow on `$number`.
 macro_rules! insert_segments {
     ($tx:expr, $number:expr, $segments:expr) => {{
@@ -106,7 +93,7 @@ macro_rules! insert_segments {
     }};
 }
 
-pub(super) use {fence, insert_segments};
+pub(super) use insert_segments;
 
 /// A number of things as the database has it.
 pub(super) fn whole(count: usize) -> i64 {
@@ -157,7 +144,7 @@ impl Store {
     /// [`Error::Fenced`] when another decider has taken over, or when the database fails; then nothing was written.
     pub async fn seal(&self, term: i64, seal: &Seal<'_>) -> Result<bool, Error> {
         Ok(write!(self, tx => {
-            fence!(tx, term);
+            check_term!(tx, term);
             // The lock of the shard: only one at a time gets past this.
             let row: Option<(i64,)> = sqlx::query_as(
                 "UPDATE seal_cursor SET position = $1, number = number + $2
@@ -183,7 +170,7 @@ impl Store {
             return Ok(());
         }
         write!(self, tx => {
-            fence!(tx, term);
+            check_term!(tx, term);
             let mut query = sqlx::QueryBuilder::new("UPDATE seal_cursor SET position = ");
             query.push_bind(position).push(" WHERE position < ").push_bind(position).push(" AND shard IN (");
             let mut list = query.separated(", ");

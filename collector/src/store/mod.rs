@@ -3,6 +3,7 @@
 //! To add a function: write it in the file of its kind with `on!` for reading or `Store::write` for writing,
 //! in portable SQL (see `migrations/README.md`), and add it to the conformance test that runs on both engines.
 
+mod compaction;
 mod db;
 mod decision;
 mod delivery;
@@ -20,6 +21,7 @@ mod migrate;
 mod notify;
 mod payload;
 mod postgres;
+mod replay;
 mod revision;
 mod rollup;
 mod seen;
@@ -32,6 +34,7 @@ mod writing;
 #[cfg(test)]
 pub(crate) mod conformance;
 
+pub use compaction::{DayOfCheck, Replacement, SegmentInfo};
 pub use db::{Options, Place, Store};
 pub use decision::{Commit, NewPlan, Saved};
 pub use delivery::{Due, Outcome};
@@ -44,4 +47,5 @@ pub use lease::{EXPIRES, Lease};
 pub use log::{Appended, Entry, Logged};
 pub use migrate::{ExtraMigration, newest as newest_schema};
 pub use notify::{Channel, Notice, Notices, Tell};
+pub use replay::Mark;
 pub use rollup::{Rollups, SeriesHour};

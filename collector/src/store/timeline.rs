@@ -12,7 +12,7 @@ use wire::{
 };
 
 #[derive(FromRow)]
-struct Row {
+pub(super) struct Row {
     id: i64,
     at: i64,
     kind: String,
@@ -25,7 +25,7 @@ struct Row {
 }
 
 impl Row {
-    fn entry(self) -> Result<TimelineEntry, Error> {
+    pub(super) fn entry(self) -> Result<TimelineEntry, Error> {
         let kind: TimelineKind = word(self.kind)?;
         let state: Option<VerdictState> = self.state.map(word).transpose()?;
         Ok(TimelineEntry {

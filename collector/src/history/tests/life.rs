@@ -4,7 +4,7 @@
 
 use super::{CHECKS, HOUR_US, T0, config, report, sample, step};
 use crate::{
-    history::{History, SHARDS, SeriesKey, at, sealer::Sealer, shard_of},
+    history::{History, SHARDS, SeriesKey, at, compactor::Compactor, sealer::Sealer, shard_of},
     store::{Error, Store, conformance::Engine},
 };
 use proptest::{prelude::*, strategy::ValueTree};
@@ -34,8 +34,8 @@ enum Step {
     Restart { who: usize },
     /// The other one takes the lease.
     TakeOver,
-    /// The decider merges the segments of a check.
-    Compact { today: bool },
+    /// The decider merges what was flushed of all checks, or all segments of one.
+    Compact { check: Option<usize> },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -57,7 +57,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..2_usize).prop_map(|who| Step::Refresh { who }),
         1 => (0..2_usize).prop_map(|who| Step::Restart { who }),
         1 => Just(Step::TakeOver),
-        2 => any::<bool>().prop_map(|today| Step::Compact { today }),
+        2 => prop::option::of(0..CHECKS.len()).prop_map(|check| Step::Compact { check }),
     ];
     prop::collection::vec(step, 1..60)
 }
@@ -127,7 +127,20 @@ impl World {
                 self.decider = 1 - self.decider;
                 self.members[self.decider].term = self.store.take_lease("next", T0).await.expect("taken");
             }
-            Step::Compact { .. } => {}
+            Step::Compact { check } => {
+                let member = &self.members[self.decider];
+                let compactor = Compactor::new(member.history.clone());
+                for (of, _) in self.store.uncompacted(i64::MAX, 1, 100).await.expect("read") {
+                    if check.is_none_or(|check| of.check == CHECKS[check]) {
+                        compactor.compact(member.term, &of, check.is_some()).await.expect("compacted");
+                    }
+                }
+                let other = &self.members[1 - self.decider];
+                let fenced = Compactor::new(other.history.clone());
+                for (of, _) in self.store.uncompacted(i64::MAX, 1, 1).await.expect("read") {
+                    fenced.compact(other.term, &of, true).await.expect_err("the other one decides");
+                }
+            }
         }
     }
 
