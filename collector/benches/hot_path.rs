@@ -125,19 +125,19 @@ fn core(bench: &Bench) {
     let now = BEGIN.plus_us(1_000_000);
     for probe in 0..probes {
         for n in 0..reports {
-            core.apply(event(probe, n), now);
+            core.apply(&event(probe, n), now);
         }
     }
-    core.apply(Event::Tick, now);
+    core.apply(&Event::Tick, now);
     let series: usize =
         core.state.series.values().flat_map(|probes| probes.values().map(|targets| targets.len())).sum();
     println!("a core with {checks} checks x {probes} probes x {targets} targets, {series} heads");
     let taken = event(2, 3);
-    bench.run("core takes a report, a sample (with a clone of it)", MAX_SAMPLES, || {
-        black_box(core.apply(taken.clone(), now));
+    bench.run("core takes a report, a sample", MAX_SAMPLES, || {
+        black_box(core.apply(&taken, now));
     });
     bench.run("core judges (a tick)", 1, || {
-        black_box(core.apply(Event::Tick, now));
+        black_box(core.apply(&Event::Tick, now));
     });
     bench.run("core state copied, as for pages", 1, || {
         black_box(core.state.clone());

@@ -37,6 +37,7 @@ mod node;
 mod problem;
 mod read;
 mod validate;
+mod voting;
 mod warnings;
 
 #[cfg(test)]
@@ -47,4 +48,5 @@ pub use load::{LoadError, load, parse, parse_in};
 pub use model::*;
 pub(crate) use near::nearest;
 pub use problem::{Problem, Problems};
+pub use voting::Voting;
 pub use warnings::warnings;

@@ -17,7 +17,7 @@ use wire::{Micros, plan::Plan};
 /// How often the core is told that time passed.
 const TICK: Duration = Duration::from_millis(200);
 /// The least time between two passes: what comes meanwhile is taken in together.
-const BREATH: Duration = Duration::from_millis(50);
+const BREATH: Duration = Duration::from_millis(100);
 /// The longest that one pass reads before it judges.
 const READING: Duration = Duration::from_secs(1);
 /// How often the lease is renewed.

@@ -90,7 +90,7 @@ fn verify(of: &DayOfCheck, series: &[Numbered], segments: &[NewSegment]) -> Resu
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use series::{DAY_US, synthetic::Series};
+    use series::{DAY_US, synthetic::{Noise, Series}};
 
     fn infos(segments: &[(i64, usize)]) -> Vec<SegmentInfo> {
         let info = |(number, (level, rows)): (i64, &(i64, usize))| SegmentInfo {
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn merging_keeps_every_row_and_refuses_damage() {
         let of = DayOfCheck { day: 20_000, check: "a".into() };
-        let rows: Vec<Row> = Series::http(3, of.day * DAY_US, 30_000_000).take(900).collect();
+        let rows: Vec<Row> = Series::http(3, of.day * DAY_US, 30_000_000, Noise::Usual).take(900).collect();
         let part = |id: i64, rows: Vec<&Row>| segment::encode(&[(id, &rows.into_iter().copied().collect::<Vec<_>>())]);
         let (even, odd): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.total_us % 2 == 0);
         let data = vec![

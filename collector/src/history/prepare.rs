@@ -112,12 +112,12 @@ fn encode(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use series::synthetic::Series;
+    use series::synthetic::{Noise, Series};
 
     const T0: i64 = 20_000 * DAY_US;
 
     fn numbered(check: &str, id: i64, from: i64, every_s: i64, count: usize) -> Numbered {
-        let rows = Series::http(id.unsigned_abs(), from, every_s * 1_000_000).take(count).collect();
+        let rows = Series::http(id.unsigned_abs(), from, every_s * 1_000_000, Noise::Usual).take(count).collect();
         Numbered { check: check.into(), id, rows }
     }
 
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_segment_has_no_more_rows_than_it_may() {
-        let row = Series::single(1, T0, 1_000_000).next().expect("a row");
+        let row = Series::single(1, T0, 1_000_000, Noise::Usual).next().expect("a row");
         let rows = |count| vec![row; count];
         let (a, b, c) = (rows(MOST_ROWS - 10), rows(20), rows(MOST_ROWS + 5));
         let groups = groups(vec![(1, &a), (2, &b), (3, &c)]);

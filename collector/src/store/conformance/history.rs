@@ -8,7 +8,7 @@ use crate::{
         db::{on, write},
     },
 };
-use series::{Row, rollup::Rollup, synthetic::Series};
+use series::{Row, rollup::Rollup, synthetic::{Noise, Series}};
 use wire::Micros;
 
 const T0: Micros = Micros(1_795_000_000_000_000);
@@ -55,7 +55,7 @@ fn segment(check: &str, day: i64, data: &[u8]) -> NewSegment {
 }
 
 fn rollup(seed: u64, count: usize) -> Rollup {
-    let rows: Vec<Row> = Series::http(seed, T0.0, 1_000_000).take(count).collect();
+    let rows: Vec<Row> = Series::http(seed, T0.0, 1_000_000, Noise::Usual).take(count).collect();
     let mut rollup = Rollup::default();
     rows.iter().for_each(|row| rollup.add(row));
     rollup

@@ -36,7 +36,7 @@ fn entry(report: Report, received: Micros) -> Entry {
 }
 
 /// Whether each entry was new.
-async fn append(store: &Store, entries: &[Entry]) -> Vec<bool> {
+pub async fn append(store: &Store, entries: &[Entry]) -> Vec<bool> {
     let appended = store.append(entries).await.expect("stored");
     let new: Vec<i64> = appended.positions.iter().flatten().copied().collect();
     assert_eq!(appended.logged.iter().map(|entry| entry.position).collect::<Vec<_>>(), new);
@@ -45,7 +45,7 @@ async fn append(store: &Store, entries: &[Entry]) -> Vec<bool> {
 }
 
 /// The first commit of a term with nothing but a state.
-fn commit<'a>(term: i64, position: i64, state: &'a State) -> Commit<'a> {
+pub fn commit<'a>(term: i64, position: i64, state: &'a State) -> Commit<'a> {
     Commit {
         term,
         number: 1,
