@@ -53,7 +53,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 
 fn print(replay: &Replay) {
     for decision in &replay.decisions {
-        let at = jiff::Timestamp::from_microsecond(decision.at.0).map(|at| at.to_string()).unwrap_or_default();
+        let at =
+            jiff::Timestamp::from_microsecond(decision.at.0).map(|at| at.to_string()).unwrap_or_default();
         println!("{at}  {:<14} {}", decision.kind.to_string(), decision.title);
     }
     for difference in &replay.differences {

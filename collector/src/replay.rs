@@ -28,7 +28,9 @@ const ENTRIES: i64 = 100;
 pub enum Error {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("nothing was decided in this range or before it, or it is older than what is kept: choose a later one")]
+    #[error(
+        "nothing was decided in this range or before it, or it is older than what is kept: choose a later one"
+    )]
     NoState,
     #[error("the configuration of revision {0} is not kept any more")]
     NoConfiguration(i64),
@@ -105,7 +107,9 @@ pub async fn run(store: &Store, from: Micros, to: Micros) -> Result<Replay, Erro
     let live = live.filter(|entry| entry.kind != TimelineKind::Configuration).map(Decision::from).collect();
     compare(live, replay.decisions.clone(), |d| format!("{}: {} {:?}", d.at.0, d.title, d.rest), &mut replay);
     replay.plans = plans.len() as u64;
-    plans.sort_by(|a: &Plan, b| (a.created, &a.service, a.generation).cmp(&(b.created, &b.service, b.generation)));
+    plans.sort_by(|a: &Plan, b| {
+        (a.created, &a.service, a.generation).cmp(&(b.created, &b.service, b.generation))
+    });
     let live = store.plans_between(from, to).await?;
     compare(live, plans, |plan| format!("{plan:?}"), &mut replay);
     Ok(replay)

@@ -4,8 +4,10 @@
 //! of its probes against a collector. docs/performance.md shows them together.
 
 mod figures;
+mod history;
 mod prepare;
 mod process;
+mod query;
 mod scrape;
 mod send;
 
@@ -20,6 +22,10 @@ pub struct Args {
 enum Step {
     /// Write a configuration with many checks, and the tokens of its probes.
     Prepare(prepare::Args),
+    /// Fill a new database with days of history.
+    History(history::Args),
+    /// Ask a collector with history what dashboards ask, and measure the answers.
+    Query(query::Args),
     /// Play all probes of a configuration: send reports at a rate, and measure how they are acknowledged.
     Send(send::Args),
 }
@@ -31,6 +37,8 @@ enum Step {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     match args.step {
         Step::Prepare(args) => prepare::run(&args),
+        Step::History(args) => history::run(args).await,
+        Step::Query(args) => query::run(args).await,
         Step::Send(args) => send::run(args).await,
     }
 }

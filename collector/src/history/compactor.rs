@@ -67,7 +67,10 @@ impl Compactor {
         let due = match self.due().await {
             Ok(due) => due,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "looking for segments to merge failed");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "looking for segments to merge failed"
+                );
                 return;
             }
         };

@@ -28,7 +28,8 @@ pub fn choose(segments: &[SegmentInfo], over: bool) -> Choice {
     let mut flushed: Vec<&SegmentInfo> = segments.iter().filter(|segment| segment.level == 0).collect();
     flushed.sort_by_key(|segment| segment.rows);
     let Some(largest) = flushed.last() else { return Choice::Nothing };
-    let mut others: Vec<&SegmentInfo> = segments.iter().filter(|segment| over && segment.level != 0).collect();
+    let mut others: Vec<&SegmentInfo> =
+        segments.iter().filter(|segment| over && segment.level != 0).collect();
     others.sort_by_key(|segment| segment.rows);
     for segment in flushed.iter().chain(&others) {
         if segment.rows <= room {
@@ -90,7 +91,10 @@ fn verify(of: &DayOfCheck, series: &[Numbered], segments: &[NewSegment]) -> Resu
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use series::{DAY_US, synthetic::{Noise, Series}};
+    use series::{
+        DAY_US,
+        synthetic::{Noise, Series},
+    };
 
     fn infos(segments: &[(i64, usize)]) -> Vec<SegmentInfo> {
         let info = |(number, (level, rows)): (i64, &(i64, usize))| SegmentInfo {
@@ -125,7 +129,9 @@ mod tests {
     fn merging_keeps_every_row_and_refuses_damage() {
         let of = DayOfCheck { day: 20_000, check: "a".into() };
         let rows: Vec<Row> = Series::http(3, of.day * DAY_US, 30_000_000, Noise::Usual).take(900).collect();
-        let part = |id: i64, rows: Vec<&Row>| segment::encode(&[(id, &rows.into_iter().copied().collect::<Vec<_>>())]);
+        let part = |id: i64, rows: Vec<&Row>| {
+            segment::encode(&[(id, &rows.into_iter().copied().collect::<Vec<_>>())])
+        };
         let (even, odd): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.total_us % 2 == 0);
         let data = vec![
             part(1, even).expect("few"),

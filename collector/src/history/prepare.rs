@@ -117,7 +117,8 @@ mod tests {
     const T0: i64 = 20_000 * DAY_US;
 
     fn numbered(check: &str, id: i64, from: i64, every_s: i64, count: usize) -> Numbered {
-        let rows = Series::http(id.unsigned_abs(), from, every_s * 1_000_000, Noise::Usual).take(count).collect();
+        let rows =
+            Series::http(id.unsigned_abs(), from, every_s * 1_000_000, Noise::Usual).take(count).collect();
         Numbered { check: check.into(), id, rows }
     }
 

@@ -61,7 +61,11 @@ macro_rules! remove_segments {
         let whole = found == whole($numbers.len());
         if whole && found > 0 {
             let mut query = QueryBuilder::new("DELETE FROM segment WHERE day = ");
-            query.push_bind($of.day).push(" AND check_id = ").push_bind($of.check.as_str()).push(" AND number");
+            query
+                .push_bind($of.day)
+                .push(" AND check_id = ")
+                .push_bind($of.check.as_str())
+                .push(" AND number");
             in_list!(query, $numbers);
             query.build().persistent(false).execute(&mut *$tx).await?;
         }
@@ -77,7 +81,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn uncompacted(&self, before: i64, many: i64, limit: i64) -> Result<Vec<(DayOfCheck, i64)>, Error> {
+    pub async fn uncompacted(
+        &self,
+        before: i64,
+        many: i64,
+        limit: i64,
+    ) -> Result<Vec<(DayOfCheck, i64)>, Error> {
         let rows: Vec<(i64, String, i64)> = on!(self, pool => {
             sqlx::query_as(
                 "SELECT day, check_id, COUNT(*) FROM segment WHERE level = 0 GROUP BY day, check_id

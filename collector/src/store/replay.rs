@@ -41,7 +41,13 @@ impl Store {
         });
         let marks: Vec<Mark> = rows
             .into_iter()
-            .map(|(term, number, at, position, revision)| Mark { term, number, at: Micros(at), position, revision })
+            .map(|(term, number, at, position, revision)| Mark {
+                term,
+                number,
+                at: Micros(at),
+                position,
+                revision,
+            })
             .collect();
         let first = marks.iter().rposition(|mark| mark.at <= from).unwrap_or(0);
         Ok(marks.into_iter().skip(first).collect())
@@ -63,7 +69,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails or a row cannot be read.
-    pub async fn passes_after(&self, term: i64, number: i64, limit: i64) -> Result<Vec<(i64, Vec<Pass>)>, Error> {
+    pub async fn passes_after(
+        &self,
+        term: i64,
+        number: i64,
+        limit: i64,
+    ) -> Result<Vec<(i64, Vec<Pass>)>, Error> {
         let rows: Vec<(i64, Vec<u8>)> = on!(self, pool => {
             sqlx::query_as(
                 "SELECT number, passes FROM judged WHERE term = $1 AND number > $2 ORDER BY number LIMIT $3",
@@ -72,7 +83,8 @@ impl Store {
         });
         rows.into_iter()
             .map(|(number, bytes)| {
-                let passes = passes::unpack(&bytes).ok_or(Error::Unreadable { what: "the passes of a commit" })?;
+                let passes =
+                    passes::unpack(&bytes).ok_or(Error::Unreadable { what: "the passes of a commit" })?;
                 Ok((number, passes))
             })
             .collect()

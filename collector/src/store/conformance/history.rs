@@ -8,7 +8,11 @@ use crate::{
         db::{on, write},
     },
 };
-use series::{Row, rollup::Rollup, synthetic::{Noise, Series}};
+use series::{
+    Row,
+    rollup::Rollup,
+    synthetic::{Noise, Series},
+};
 use wire::Micros;
 
 const T0: Micros = Micros(1_795_000_000_000_000);
