@@ -9,6 +9,7 @@ mod chrome;
 mod crash;
 mod harness;
 mod journeys;
+mod load;
 mod mesh;
 mod outage;
 mod telemetry;

@@ -41,12 +41,15 @@ pub struct Args {
     /// The configuration document that the collector will run with.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Days until now.
+    /// Days of history.
     #[arg(long, default_value_t = 30, value_parser = value_parser!(u32).range(1..=1000))]
     days: u32,
     /// Seconds between two runs of a series.
     #[arg(long, default_value_t = 300, value_name = "SECONDS", value_parser = value_parser!(u32).range(1..=86_400))]
     interval: u32,
+    /// Where it ends, as RFC 3339; now when not given.
+    #[arg(long, value_name = "TIME")]
+    to: Option<jiff::Timestamp>,
     /// Send every run to this VictoriaMetrics too (its address, such as http://127.0.0.1:8428), to compare with.
     #[arg(long, value_name = "URL")]
     mirror: Option<Url>,
@@ -86,7 +89,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn span(args: &Args) -> Span {
-    let to = SystemClock::shared().now();
+    let to = args.to.map_or_else(|| SystemClock::shared().now(), |at| Micros(at.as_microsecond()));
     let from = to.minus(Duration::from_secs(u64::from(args.days) * 86_400));
     Span { from, to, interval_us: i64::from(args.interval) * 1_000_000, mirrored: args.mirror.is_some() }
 }

@@ -9,12 +9,12 @@ mod outcome;
 mod piece;
 mod plan;
 mod uplink;
+mod verify;
 
-use super::{figures::grouped, process, scrape};
+use super::{figures::grouped, process};
 use anyhow::Context;
-use bytes::Bytes;
 use clap::value_parser;
-use outcome::{Outcome, Stored};
+use outcome::Outcome;
 use plan::{Plan, Volume};
 use runtime::{
     clock::{SharedClock, SystemClock},
@@ -24,6 +24,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::Instant};
 use uplink::{Told, Way};
 use url::Url;
+use verify::Before;
 
 /// Of each probe, so many of the last batches are sent again at the end.
 const KEPT: usize = 3;
@@ -70,7 +71,6 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let clock = SystemClock::shared();
     let vantages = plan::vantages(&config)?;
     let client = runtime::tls::http_client(Duration::from_secs(5))?;
-    let before = scrape::fetch(&client, &args.collector).await?;
     let volume = Volume {
         rate: f64::from(args.rate.max(1)),
         length: Duration::from_secs(args.seconds.into()),
@@ -86,10 +86,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     );
     let now = clock.clone();
     let plan = tokio::task::spawn_blocking(move || plan::make(vantages, volume, || now.now())).await??;
+    let before = Before::ask(&client, &args.collector, &config, plan.begin, volume.length).await?;
     let way = way(&args, client, clock, &plan);
     let mut outcome = Outcome::of(&plan, series);
     let told = played(&args, &way, plan, &mut outcome).await?;
-    outcome.stored = verify(&way, &before, &told).await?;
+    outcome.stored = before.compare(&way, &told, outcome.acknowledged_samples).await?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&outcome)?);
     } else {
@@ -131,23 +132,4 @@ async fn played(args: &Args, way: &Way, plan: Plan, outcome: &mut Outcome) -> an
     }
     outcome.add(&told);
     Ok(told)
-}
-
-/// Compares what was acknowledged with what the collector counted, and sends some of it again: it must know all of it.
-async fn verify(way: &Way, before: &str, told: &[Fared]) -> anyhow::Result<Stored> {
-    let after = scrape::fetch(&way.client, &way.collector).await?;
-    let grown = |label| {
-        let count = |text| scrape::sum(text, "sextant_ingest_reports_total", label);
-        (count(&after) - count(before)).max(0.0) as usize
-    };
-    let mut stored = Stored { counted: grown("result=\"stored\""), ..Stored::default() };
-    for (token, told) in told {
-        for (reports, body) in &told.kept {
-            let accepted =
-                uplink::again(way, token, Bytes::clone(body)).await.context("a batch was not taken again")?;
-            stored.resent += reports;
-            stored.known += accepted.duplicates;
-        }
-    }
-    Ok(stored)
 }

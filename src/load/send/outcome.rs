@@ -1,6 +1,6 @@
 //! How a run went: for people, and as JSON.
 
-use super::{Fared, plan::Plan};
+use super::{Fared, plan::Plan, verify::Stored};
 use crate::load::figures::{Percentiles, grouped};
 use anyhow::bail;
 use serde::Serialize;
@@ -43,16 +43,6 @@ pub struct Outcome {
     pub stored: Stored,
 }
 
-/// What the collector says that it has.
-#[derive(Debug, Default, Serialize)]
-pub struct Stored {
-    /// Reports that its counter grew by.
-    pub counted: usize,
-    /// Acknowledged reports that were sent again, and how many of them it knew.
-    pub resent: usize,
-    pub known: usize,
-}
-
 impl Outcome {
     /// Before it starts.
     pub fn of(plan: &Plan, series: usize) -> Outcome {
@@ -92,7 +82,7 @@ impl Outcome {
     /// When not.
     pub fn judge(&self) -> anyhow::Result<()> {
         let trouble = self.trouble.as_deref().unwrap_or("the collector was busy all the time");
-        let Stored { counted, resent, known } = self.stored;
+        let Stored { counted, history, resent, known } = self.stored;
         if self.lost > 0 {
             bail!("{} reports were never acknowledged: {trouble}", self.lost);
         }
@@ -100,6 +90,14 @@ impl Outcome {
             bail!(
                 "{} reports were acknowledged, and the collector counted {counted}: is anybody else sending?",
                 self.acknowledged_reports
+            );
+        }
+        if let Some(runs) = history
+            && runs != self.acknowledged_samples as u64
+        {
+            bail!(
+                "{} samples were acknowledged, and the history grew by {runs} runs",
+                self.acknowledged_samples
             );
         }
         if known != resent {
@@ -157,10 +155,11 @@ impl fmt::Display for Outcome {
             self.tool_cpu_s,
             each(self.tool_cpu_s)
         )?;
-        let Stored { counted, resent, known } = self.stored;
+        let Stored { counted, history, resent, known } = self.stored;
         writeln!(
             f,
-            "stored: {} reports by the collector's counter, {} acknowledged; {} sent again, {} known",
+            "stored: {} runs in the history; {} reports by the collector's counter, {} acknowledged; {} sent again, {} known",
+            history.map_or_else(|| "(not told)".to_owned(), grouped),
             number(counted),
             number(self.acknowledged_reports),
             number(resent),
