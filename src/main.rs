@@ -10,6 +10,7 @@ mod erase;
 mod evidence;
 mod exit;
 mod export;
+mod load;
 mod place;
 mod probe;
 mod restore;
@@ -51,6 +52,8 @@ enum Command {
     Backup(backup::Args),
     /// Fill a new, empty database from a file that `sextant backup` made.
     Restore(restore::Args),
+    /// Put a collector under load, and measure it.
+    Load(Box<load::Args>),
     /// Make the decisions of a time range again, from the log, and compare them with those of then.
     Simulate(simulate::Args),
     /// Open evidence that a collector has encrypted.
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
                 Command::Check(args) => check::run(&args).await,
                 Command::Backup(args) => backup::run(args).await,
                 Command::Restore(args) => restore::run(args).await,
+                Command::Load(args) => load::run(*args).await,
                 Command::Simulate(args) => simulate::run(args).await,
                 Command::Evidence(args) => evidence::run(&args),
                 Command::Erase(args) => erase::run(args).await,

@@ -1,7 +1,7 @@
 //! Where a collector keeps its data, for the commands that work on it from outside.
 
 use collector::store::{Options, Place as Database, Store};
-use std::path::PathBuf;
+use std::{fs::File, path::PathBuf};
 
 /// The same settings as the collector's.
 #[derive(Debug, Clone, clap::Args)]
@@ -34,5 +34,21 @@ impl Place {
             }
         };
         Ok(Store::open(Options::new(place)).await?)
+    }
+
+    /// Opens the database for a program that has it alone, making it if need be. A folder stays locked, as by a
+    /// collector, until the file that comes with it is dropped.
+    ///
+    /// # Errors
+    /// When it cannot be made or opened, or a collector runs on the folder.
+    pub async fn make(&self) -> anyhow::Result<(Store, Option<File>)> {
+        let (place, lock) = match &self.database {
+            Some(url) => (Database::Postgres(url.clone()), None),
+            None => {
+                let lock = collector::app::lock_folder(&self.data)?;
+                (Database::Sqlite(self.data.join("sextant.db")), Some(lock))
+            }
+        };
+        Ok((Store::open(Options::new(place)).await?, lock))
     }
 }

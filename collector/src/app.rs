@@ -344,8 +344,11 @@ fn secrets(config: &Arc<Config>, client: reqwest::Client, random: &Random) -> Re
     }
 }
 
-/// Makes the data folder, readable for this user only, and locks it.
-pub(crate) fn lock_folder(path: &Path) -> Result<File, BuildError> {
+/// Makes the data folder, readable for this user only, and locks it until the file is dropped.
+///
+/// # Errors
+/// When it cannot be made, or another process has the lock.
+pub fn lock_folder(path: &Path) -> Result<File, BuildError> {
     use std::os::unix::fs::DirBuilderExt;
     let failed = |source| BuildError::Folder { path: path.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;

@@ -6,11 +6,13 @@
 //! comes from a seed.
 //!
 //! Read in this order: [`link`] (one impaired connection), [`wan`] (all of them), [`shop`], [`entrance`],
-//! [`users`] and [`world`], which puts them together and breaks them on demand.
+//! [`users`] and [`world`], which puts them together and breaks them on demand. Beside them stands [`samples`]: what a
+//! probe would report, for load and benchmarks.
 
 pub mod entrance;
 mod http;
 pub mod link;
+pub mod samples;
 pub mod shop;
 pub mod users;
 pub mod wan;

@@ -13,6 +13,7 @@ mod faults;
 mod harness;
 mod journeys;
 mod kills;
+mod load;
 mod mesh;
 mod outage;
 mod residency;

@@ -15,7 +15,7 @@ mod heads;
 mod key;
 mod merging;
 mod meters;
-mod prepare;
+pub mod prepare;
 pub mod query;
 mod reader;
 mod schedule;
