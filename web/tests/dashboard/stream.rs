@@ -77,7 +77,7 @@ async fn everything_comes_first_and_then_only_what_changed() {
         names(&first),
         ["storage", "posture", "headline", "map", "services", "plan", "timeline", "probes", "mesh", "pulse"]
     );
-    assert_eq!(first[8].1, NOW.to_string());
+    assert_eq!(first[9].1, NOW.to_string());
 
     let mut overview = stage.overview.lock().expect("not poisoned").clone().expect("an overview");
     overview.headline = "Something else.".into();
@@ -152,6 +152,23 @@ async fn a_burst_of_changes_is_drawn_at_most_five_times_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_banner_of_storage_comes_and_goes() {
+    let stage = Stage::healthy();
+    let mut page = Page::open(stage.router()).await;
+    page.batch().await;
+    let well = stage.overview.lock().expect("not poisoned").clone().expect("an overview");
+    let degraded = Some(wire::view::StorageView { since: NOW, what: "The disk is full.".into() });
+    stage.show(Ok(wire::view::Overview { degraded, ..well.clone() }));
+    let second = page.batch().await;
+    assert_eq!(names(&second), ["storage", "pulse"]);
+    assert!(second[0].1.contains("The disk is full."));
+    stage.show(Ok(well));
+    let third = page.batch().await;
+    assert_eq!(names(&third), ["storage", "pulse"]);
+    assert!(!third[0].1.is_empty(), "a browser drops events without data");
+}
+
+#[tokio::test(start_paused = true)]
 async fn trouble_is_told_and_the_stream_goes_on() {
     let stage = Stage::healthy();
     let mut page = Page::open(stage.router()).await;
@@ -169,7 +186,7 @@ async fn line_breaks_in_texts_cannot_forge_events() {
     let mut page = Page::open(Stage::new(overview).router()).await;
     let first = page.batch().await;
     assert_eq!(names(&first).iter().filter(|n| **n == "headline").count(), 1);
-    assert_eq!(first.len(), 9);
+    assert_eq!(first.len(), 10);
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,8 +2,8 @@
 
 use super::{
     Engine,
-    postgres::until,
     stories::{T0, report},
+    until,
 };
 use crate::store::{Error, ExtraMigration, Options, Store, migrate::newest};
 use std::time::Duration;
@@ -109,10 +109,10 @@ async fn a_migration_that_is_cut_off_is_run_again() {
     let cut = open_with(&engine, vec![slow]);
     let kill = async {
         let asleep = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-        until("it is half-way", async || engine.cluster().sql(asleep) == "1").await;
+        until("it is half-way", async || engine.cluster().query(asleep) == "1").await;
         engine
             .cluster()
-            .sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+            .query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
     };
     let (result, ()) = tokio::join!(cut, kill);
     result.expect_err("cut off");
@@ -140,7 +140,7 @@ async fn collectors_that_start_at_once_migrate_once() {
         assert!(store.append(&[report("p1", 1)]).await.is_ok());
         store.close().await;
     }
-    let applied = engine.cluster().sql("SELECT COUNT(*), COUNT(DISTINCT version) FROM _sqlx_migrations");
+    let applied = engine.cluster().query("SELECT COUNT(*), COUNT(DISTINCT version) FROM _sqlx_migrations");
     let (all, distinct) = applied.split_once('|').expect("two figures");
     assert_eq!(all, distinct);
 }
@@ -150,11 +150,11 @@ async fn every_table_that_grows_is_partitioned_on_postgresql() {
     let engine = Engine::postgres();
     engine.open().await.close().await;
     let partitioned =
-        engine.cluster().sql("SELECT relname FROM pg_class WHERE relkind = 'p' ORDER BY relname");
+        engine.cluster().query("SELECT relname FROM pg_class WHERE relkind = 'p' ORDER BY relname");
     assert_eq!(partitioned.lines().collect::<Vec<_>>(), ["evidence", "report_log", "rollup", "segment"]);
     let rest = engine
         .cluster()
-        .sql("SELECT COUNT(*) FROM pg_class WHERE pg_get_expr(relpartbound, oid) = 'DEFAULT'");
+        .query("SELECT COUNT(*) FROM pg_class WHERE pg_get_expr(relpartbound, oid) = 'DEFAULT'");
     assert_eq!(rest, "4");
 }
 
