@@ -35,8 +35,8 @@ pub async fn run(args: Args, format: LogFormat) -> anyhow::Result<()> {
         data: args.data,
         listen: args.listen,
         database: args.database,
-        lab: None,
         extra_migrations: Vec::new(),
+        lab: None,
     };
     let collector =
         Collector::build(settings, SystemClock::shared(), Random::from_os()).await.map_err(coded)?;

@@ -2,12 +2,14 @@
 //!
 //! One binary for every role. Each subcommand is a file here; what they do lives in the crates beside.
 
+mod backup;
 mod check;
 mod collector;
 mod demo;
 mod exit;
 mod place;
 mod probe;
+mod restore;
 mod secret;
 mod simulate;
 mod version;
@@ -41,9 +43,13 @@ enum Command {
     Probe(probe::Args),
     /// Validate a configuration document, or run one of its checks at once.
     Check(check::Args),
+    /// Copy the whole database into one file, while the collector runs; or look whether such a file is whole.
+    Backup(backup::Args),
+    /// Fill a new, empty database from a file that `sextant backup` made.
+    Restore(restore::Args),
     /// Make the decisions of a time range again, from the log, and compare them with those of then.
     Simulate(simulate::Args),
-    /// Make a secret: a probe's token or a webhook key.
+    /// Make a secret: a probe's token, a webhook key, a key of backups.
     Secret(secret::Args),
 }
 
@@ -63,6 +69,8 @@ fn main() -> ExitCode {
                 Command::Collector(args) => collector::run(args, format).await,
                 Command::Probe(args) => probe::run(args, format).await,
                 Command::Check(args) => check::run(&args).await,
+                Command::Backup(args) => backup::run(args).await,
+                Command::Restore(args) => restore::run(args).await,
                 Command::Simulate(args) => simulate::run(args).await,
                 Command::Secret(args) => secret::run(&args),
             }

@@ -5,14 +5,16 @@ use crate::{
     board::Board,
     config::{self, Config},
     deliver::{Dispatcher, Receivers},
+    exchange::Exchange,
     fold::Fold,
+    history::History,
     hub::Hub,
     ingest::{self, Intake, Writer, assigned::Assigned, auth::Tokens},
     mandate::Mandate,
     mesh,
     metrics::Metrics,
     retention, store,
-    store::{Place, Store},
+    store::{ExtraMigration, Options, Place, Store},
     tail::Tail,
 };
 use axum::Router;
@@ -52,10 +54,10 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// A PostgreSQL URL, instead of SQLite in the data folder.
     pub database: Option<String>,
+    /// Migrations after those of this program, as the next version would have; for tests of upgrades.
+    pub extra_migrations: Vec<ExtraMigration>,
     /// The demo's world, shown as a panel on the first page.
     pub lab: Option<Arc<dyn web::Lab>>,
-    /// Migrations after this version's, as a next version would have; none but in tests of upgrades.
-    pub extra_migrations: Vec<store::ExtraMigration>,
 }
 
 /// Why a collector cannot start.
@@ -93,6 +95,9 @@ pub struct App {
     pub intake: Intake,
     pub writer: Writer,
     pub mandate: Mandate,
+    pub history: History,
+    /// Whether the history in memory is complete.
+    pub caught_up: watch::Receiver<bool>,
     pub hub: Hub,
     pub mesh: Arc<mesh::Plans>,
     pub board: Board,
@@ -146,12 +151,12 @@ impl Collector {
                 "everybody who reaches this address can read the dashboard: nothing asks for a password yet"
             );
         }
-        let place = match settings.database {
-            Some(url) => Place::Postgres(url),
+        let place = match &settings.database {
+            Some(url) => Place::Postgres(url.clone()),
             None => Place::Sqlite(settings.data.join("sextant.db")),
         };
         let extra_migrations = settings.extra_migrations;
-        let store = Store::open(store::Options { extra_migrations, ..store::Options::new(place) }).await?;
+        let store = Store::open(Options { extra_migrations, ..Options::new(place) }).await?;
 
         let now = clock.now();
         let (revision, _) = store.revise(&document, now).await?;
@@ -161,16 +166,19 @@ impl Collector {
         let tail = Tail::new(store.clone());
         let mandate = Mandate::default();
         let planned = Arc::new(Notify::new());
+        let own = format!("{address}, process {}", std::process::id());
+        let exchange = Exchange::new(store.clone(), hub.clone(), own.clone());
+        let history = History::open(store.clone(), &config, clock.clone()).await?;
         let fold = Fold::new(
             Arc::clone(&config),
             revision,
             store.clone(),
             tail.clone(),
-            hub.clone(),
+            exchange.clone(),
             clock.clone(),
             mandate.clone(),
             Arc::clone(&planned),
-            format!("{address}, process {}", std::process::id()),
+            own,
         )
         .await?;
         let published = fold.published();
@@ -188,6 +196,10 @@ impl Collector {
             changes,
         );
         let writer = ingest::start(&tasks, store.clone(), tail.clone());
+        let (lease, feed) = (mandate.clone(), tail.clone());
+        let caught_up = history.start(&tasks, feed, Arc::new(move || lease.term()));
+        let others = tail.clone();
+        tasks.spawn(Stage::Intake, "exchange", |stop| exchange.run(others, stop));
         let dispatcher = Dispatcher {
             store: store.clone(),
             receivers: Arc::new(receivers),
@@ -216,6 +228,8 @@ impl Collector {
             intake,
             writer,
             mandate,
+            history,
+            caught_up,
             hub,
             mesh: Arc::new(mesh),
             board,
@@ -301,7 +315,7 @@ fn secrets(config: &Config, client: reqwest::Client) -> Result<(Tokens, Receiver
 }
 
 /// Makes the data folder, readable for this user only, and locks it.
-fn lock_folder(path: &Path) -> Result<File, BuildError> {
+pub(crate) fn lock_folder(path: &Path) -> Result<File, BuildError> {
     use std::os::unix::fs::DirBuilderExt;
     let failed = |source| BuildError::Folder { path: path.to_owned(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;

@@ -5,19 +5,23 @@
 //! 1. [`ingest`] takes reports from probes and answers after the commit;
 //! 2. [`store`] keeps the log, which is the truth;
 //! 3. [`fold`] applies the log to the pure core in [`decide`] and commits what follows in one transaction;
-//! 4. [`deliver`] tells receivers what the outbox holds;
-//! 5. [`hub`] asks probes to confirm suspicions and to measure whether traffic moved;
-//! 6. [`board`] and [`api`] show all of it to people and programs.
+//! 4. [`history`] seals what was measured into segments and roll-ups;
+//! 5. [`deliver`] tells receivers what the outbox holds;
+//! 6. [`hub`] asks probes to confirm suspicions and to measure whether traffic moved;
+//! 7. [`board`] and [`api`] show all of it to people and programs.
 //!
-//! [`app`] puts the parts together.
+//! [`app`] puts the parts together. [`backup`] is the form of archives, which [`store::backup`] makes and takes.
 
 pub mod api;
 pub mod app;
+pub mod backup;
 pub mod board;
 pub mod config;
 pub mod decide;
 pub mod deliver;
+pub mod exchange;
 pub mod fold;
+pub mod history;
 pub mod hub;
 pub mod ingest;
 pub mod mandate;

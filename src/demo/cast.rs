@@ -60,8 +60,8 @@ impl Cast {
             data: folder.collector(),
             listen: stage.listen,
             database: None,
-            lab: Some(Arc::new(Panel::new(Arc::clone(&world), folder.config()))),
             extra_migrations: Vec::new(),
+            lab: Some(Arc::new(Panel::new(Arc::clone(&world), folder.config()))),
         };
         let collector = Collector::build(settings, SystemClock::shared(), random.clone()).await?;
         let (dashboard, board) = (collector.address(), collector.board());

@@ -37,6 +37,7 @@ mod node;
 mod problem;
 mod read;
 mod validate;
+mod voting;
 mod warnings;
 
 #[cfg(test)]
@@ -46,4 +47,5 @@ pub use assign::assignment;
 pub use load::{LoadError, load, parse, parse_in};
 pub use model::*;
 pub use problem::{Problem, Problems};
+pub use voting::Voting;
 pub use warnings::warnings;

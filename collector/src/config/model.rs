@@ -1,6 +1,7 @@
 //! The validated configuration: what the rest of the collector works with. Every id that is referred to exists,
 //! every number is in range; `validate` makes sure of it.
 
+use super::Voting;
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 use wire::{
     CheckId, Network, ProbeId, ReceiverId, RegionId, ServiceId,
@@ -15,6 +16,8 @@ pub struct Config {
     pub probes: BTreeMap<ProbeId, Probe>,
     pub services: BTreeMap<ServiceId, Service>,
     pub checks: BTreeMap<CheckId, Check>,
+    /// The checks that vote, by what they vote on.
+    pub voting: Voting,
     pub receivers: BTreeMap<ReceiverId, Receiver>,
     pub steering: Steering,
     /// The probes' measurements of each other; none when not configured.

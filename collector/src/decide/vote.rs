@@ -53,17 +53,10 @@ impl Ballot<'_> {
 /// Every configured vantage's ballot on a region of a service. Vantages that no voting check sends there are left out.
 pub fn ballots<'a>(scene: &Scene<'a>, state: &'a State, region: &RegionId) -> Vec<Ballot<'a>> {
     let target = Target::Region(region.clone());
-    let voters: BTreeSet<&ProbeId> = scene
+    scene
         .config
-        .checks
-        .values()
-        .filter(|check| {
-            check.service == *scene.id && check.impact != Impact::None && check.to.contains(&target)
-        })
-        .flat_map(|check| &check.from)
-        .collect();
-    voters
-        .into_iter()
+        .voting
+        .vantages(scene.id, &target)
         .filter_map(|probe| {
             let domain = scene.config.probes.get(probe)?.failure_domain.as_str();
             let (vote, head) = vote(scene, state, probe, &target);
@@ -84,10 +77,7 @@ fn vote<'a>(
     let steering = &scene.config.steering;
     let mut worst: Option<(Vote, &Head)> = None;
     let mut newest: Option<&Head> = None;
-    for (id, check) in &scene.config.checks {
-        if check.service != *scene.id || check.impact == Impact::None {
-            continue;
-        }
+    for (id, impact) in scene.config.voting.checks(scene.id, probe, target) {
         let Some(head) = state.head(id, probe, target) else { continue };
         if newest.is_none_or(|other| other.sent < head.sent) {
             newest = Some(head);
@@ -95,7 +85,7 @@ fn vote<'a>(
         if scene.now.since(head.sent) > us(steering.fresh) {
             continue;
         }
-        let vote = vote_of_series(head, check.impact, steering);
+        let vote = vote_of_series(head, *impact, steering);
         if vote != Vote::Up && blames_elsewhere(scene, state, probe, head) {
             continue;
         }

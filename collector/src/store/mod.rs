@@ -3,37 +3,49 @@
 //! To add a function: write it in the file of its kind with `on!` for reading or `Store::write` for writing,
 //! in portable SQL (see `migrations/README.md`), and add it to the conformance test that runs on both engines.
 
+pub mod backup;
+mod compaction;
 mod db;
 mod decision;
 mod delivery;
 mod error;
 mod evidence;
+mod expire;
 mod health;
+mod history;
 mod integrity;
 mod lease;
 mod log;
 mod mesh;
 mod migrate;
 mod notify;
+mod partition;
 mod payload;
 mod postgres;
 mod replay;
 mod revision;
+mod rollup;
 mod seen;
+mod series;
 mod sqlite;
 mod timeline;
 mod trouble;
 mod writing;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 
+pub use compaction::{DayOfCheck, Replacement, SegmentInfo};
 pub use db::{Options, Place, Store};
 pub use decision::{Commit, NewPlan, Saved};
 pub use delivery::{Due, Outcome};
 pub use error::{Error, Reaction};
+pub use expire::{Expired, Kind};
 pub use health::{Degraded, Health};
+pub use history::{NewSegment, Seal, SealState};
 pub use lease::{EXPIRES, Lease};
 pub use log::{Appended, Entry, Logged};
 pub use migrate::{ExtraMigration, newest as newest_schema};
+pub use notify::{Channel, Notice, Notices, Tell};
 pub use replay::Mark;
+pub use rollup::{Rollups, SeriesHour};

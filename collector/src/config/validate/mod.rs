@@ -16,7 +16,7 @@ mod source;
 mod steering;
 mod template;
 
-use super::{model::Config, node::Value, read::At};
+use super::{model::Config, node::Value, read::At, voting::Voting};
 use std::{collections::BTreeMap, path::Path};
 
 /// The version of the document's shape. It changes only when an older document would be misunderstood.
@@ -54,14 +54,16 @@ pub fn document(root: &At<'_>, folder: &Path) -> Option<Config> {
     let mesh = mesh::read(section("mesh"), &probes, folder);
     let steering = steering::read(section("steering"), &services, &checks);
 
+    let checks = complete(checks)?;
     Some(Config {
+        voting: Voting::of(&checks),
         regions: complete(regions)?,
         probes: probes.into_iter().map(|(id, probe)| Some((id, probe.whole?))).collect::<Option<_>>()?,
         services: services
             .into_iter()
             .map(|(id, service)| Some((id, service.whole?)))
             .collect::<Option<_>>()?,
-        checks: complete(checks)?,
+        checks,
         receivers: complete(receivers)?,
         steering: steering?,
         mesh: mesh?,

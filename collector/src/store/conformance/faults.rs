@@ -5,7 +5,7 @@ use super::{
     stories::{T0, report},
     until,
 };
-use crate::store::{Error, Health, Reaction, Store, db::write};
+use crate::store::{Entry, Error, Health, Reaction, Store, db::write};
 use std::{
     path::Path,
     process::{Child, Command, Stdio},
@@ -13,6 +13,7 @@ use std::{
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use wire::report::Report;
 
 /// Lets a store heal itself, as the collector does.
 fn healing(store: &Store) -> (CancellationToken, JoinHandle<()>) {
@@ -122,13 +123,34 @@ impl Drop for Tmpfs {
     }
 }
 
+/// Whether each entry was new.
+async fn append(store: &Store, entries: &[Entry]) -> Result<Vec<bool>, Error> {
+    Ok(store.append(entries).await?.positions.iter().map(Option::is_some).collect())
+}
+
+/// A report of about 20 kB that does not get smaller by compressing it.
+fn bulky(sequence: i64) -> Entry {
+    let report: Report = serde_json::from_value(serde_json::json!({
+        "probe": "p1", "sequence": sequence, "samples": [],
+    }))
+    .expect("a report");
+    let mut filler = String::new();
+    let mut number = sequence.unsigned_abs();
+    while filler.len() < 20_000 {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        filler += &format!("{:x}", number >> 16);
+    }
+    let mut raw = serde_json::to_value(&report).expect("JSON");
+    raw["filler"] = filler.into();
+    let raw = serde_json::value::to_raw_value(&raw).expect("JSON");
+    Entry::report(T0, 0, (T0, 0), report, &raw)
+}
+
 /// Appends until it fails, and says how many were acknowledged.
 async fn fill(store: &Store, from: i64) -> (i64, Error) {
     let mut sequence = from;
     loop {
-        let mut entry = report("p1", sequence + 1);
-        entry.source = format!("p1{}", "x".repeat(20_000));
-        match store.append(&[entry]).await {
+        match append(store, &[bulky(sequence + 1)]).await {
             Ok(stored) => assert_eq!(stored, [true], "{sequence}"),
             Err(error) => return (sequence, error),
         }
@@ -159,7 +181,7 @@ async fn a_full_disk_loses_nothing_and_heals() {
     // Nothing else writes: it finds out by itself.
     heals(&store).await;
     let again = report("p2", 1);
-    assert_eq!(store.append(&[again]).await.expect("stored"), [true]);
+    assert_eq!(append(&store, &[again]).await.expect("stored"), [true]);
     stop.cancel();
     task.await.expect("it stops");
     store.close().await;
@@ -187,13 +209,13 @@ async fn a_file_system_that_becomes_read_only_is_told_and_heals() {
     let engine = Engine::sqlite();
     let store = engine.open().await;
     let (stop, task) = healing(&store);
-    store.append(&[report("p1", 1)]).await.expect("stored");
+    append(&store, &[report("p1", 1)]).await.expect("stored");
     store.forbid_writing().await;
-    let error = store.append(&[report("p1", 2)]).await.expect_err("read-only");
+    let error = append(&store, &[report("p1", 2)]).await.expect_err("read-only");
     assert_eq!(error.reaction(), Reaction::Retry, "{error:?}");
     assert!(what(&store).contains("takes no writes"), "{}", what(&store));
     heals(&store).await;
-    assert_eq!(store.append(&[report("p1", 2)]).await.expect("stored"), [true]);
+    assert_eq!(append(&store, &[report("p1", 2)]).await.expect("stored"), [true]);
     stop.cancel();
     task.await.expect("it stops");
     store.close().await;
@@ -206,13 +228,13 @@ async fn a_locked_database_is_waited_for_then_told_and_heals() {
     let store = engine.open().await;
     let (stop, task) = healing(&store);
     let mut other = Locker::hold(&engine.file()).await;
-    let error = store.append(&[report("p1", 1)]).await.expect_err("locked");
+    let error = append(&store, &[report("p1", 1)]).await.expect_err("locked");
     assert_eq!(error.reaction(), Reaction::Retry, "{error:?}");
     assert!(what(&store).contains("holds the lock"), "{}", what(&store));
     assert!(store.log_after(0, 10).await.expect("reading goes on").is_empty());
     other.let_go().await;
     heals(&store).await;
-    assert_eq!(store.append(&[report("p1", 1)]).await.expect("stored"), [true]);
+    assert_eq!(append(&store, &[report("p1", 1)]).await.expect("stored"), [true]);
     stop.cancel();
     task.await.expect("it stops");
     store.close().await;
@@ -240,19 +262,19 @@ async fn connections_that_are_killed_are_replaced() {
     let engine = Engine::postgres();
     let store = engine.open().await;
     let (stop, task) = healing(&store);
-    store.append(&[report("p1", 1)]).await.expect("stored");
+    append(&store, &[report("p1", 1)]).await.expect("stored");
     let kill =
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'sextant %'";
     engine.cluster().query(kill);
     // Idle ones are replaced without anybody noticing.
-    assert_eq!(store.append(&[report("p1", 2)]).await.expect("stored"), [true]);
+    assert_eq!(append(&store, &[report("p1", 2)]).await.expect("stored"), [true]);
     // One that is killed at work fails that work, and only that.
     let hanging = store.hang().await;
     engine.cluster().query(kill);
     let error = hanging.finish(Ok(())).await.expect_err("killed");
     assert_eq!(error.reaction(), Reaction::Retry, "{error:?}");
     heals(&store).await;
-    assert_eq!(store.append(&[report("p1", 3)]).await.expect("stored"), [true]);
+    assert_eq!(append(&store, &[report("p1", 3)]).await.expect("stored"), [true]);
     stop.cancel();
     task.await.expect("it stops");
 }
@@ -262,15 +284,15 @@ async fn a_server_that_restarts_is_waited_for() {
     let mut engine = Engine::postgres();
     let store = engine.open().await;
     let (stop, task) = healing(&store);
-    store.append(&[report("p1", 1)]).await.expect("stored");
+    append(&store, &[report("p1", 1)]).await.expect("stored");
     engine.cluster_mut().kill();
-    let error = store.append(&[report("p1", 2)]).await.expect_err("it is down");
+    let error = append(&store, &[report("p1", 2)]).await.expect_err("it is down");
     assert_eq!(error.reaction(), Reaction::Retry, "{error:?}");
     assert!(!what(&store).is_empty(), "degraded");
     assert!(store.log_after(0, 10).await.is_err());
     engine.cluster_mut().restart();
     heals(&store).await;
-    assert_eq!(store.append(&[report("p1", 1), report("p1", 2)]).await.expect("stored"), [false, true]);
+    assert_eq!(append(&store, &[report("p1", 1), report("p1", 2)]).await.expect("stored"), [false, true]);
     stop.cancel();
     task.await.expect("it stops");
 }
@@ -283,7 +305,7 @@ async fn a_standby_is_told_apart() {
     engine.cluster().query("ALTER SYSTEM SET default_transaction_read_only = on");
     engine.cluster().query("SELECT pg_reload_conf()");
     until("writes are refused", async || {
-        let refused = store.append(&[report("p1", 1)]).await.is_err();
+        let refused = append(&store, &[report("p1", 1)]).await.is_err();
         refused && what(&store).contains("takes no writes")
     })
     .await;

@@ -1,6 +1,10 @@
 //! Who decides, on both engines.
 
-use super::{Engine, stories::T0, until};
+use super::{
+    Engine,
+    stories::{T0, commit},
+    until,
+};
 use crate::{
     decide::State,
     store::{Error, Store},
@@ -28,9 +32,9 @@ async fn a_lease_has_one_holder_and_its_terms_grow() {
         assert!(!one.renew(first).await.expect("asked"), "another has it");
         one.release(first).await.expect("nothing happens");
         assert!(other.renew(second).await.expect("asked"));
-        let fenced = one.commit(first, 0, T0, &State::default(), &[], &[]).await;
+        let fenced = one.commit(&commit(first, 0, &State::default())).await;
         assert!(matches!(fenced, Err(Error::Fenced { .. })), "{fenced:?}");
-        other.commit(second, 0, T0, &State::default(), &[], &[]).await.expect("in force");
+        other.commit(&commit(second, 0, &State::default())).await.expect("in force");
         one.close().await;
         other.close().await;
     }
@@ -77,7 +81,7 @@ async fn a_holder_that_stands_still_inside_a_transaction_loses_its_locks() {
     let hanging = one.hang_fenced(first).await;
     until("the lease changed hands", async || other.claim("other", T0).await.expect("asked").is_some()).await;
     hanging.finish(Ok(())).await.expect_err("it can commit nothing any more");
-    assert!(matches!(one.commit(first, 0, T0, &State::default(), &[], &[]).await, Err(Error::Fenced { .. })));
+    assert!(matches!(one.commit(&commit(first, 0, &State::default())).await, Err(Error::Fenced { .. })));
 }
 
 /// Many at once: one gets it.

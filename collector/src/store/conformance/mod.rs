@@ -1,9 +1,12 @@
 //! Every function of the store, on SQLite and on PostgreSQL alike: one test body, two engines.
 
+mod expiry;
 mod faults;
 mod hands;
+mod history;
 mod lease;
-mod stories;
+mod notices;
+pub mod stories;
 
 use super::{Options, Place, Store};
 use std::{
@@ -13,7 +16,7 @@ use std::{
 use test_postgres::Cluster;
 
 /// An empty store of one kind, and what keeps it alive.
-enum Engine {
+pub(crate) enum Engine {
     Sqlite(tempfile::TempDir),
     Postgres(Cluster),
 }
@@ -28,7 +31,7 @@ async fn until(what: &str, condition: impl AsyncFn() -> bool) {
 }
 
 impl Engine {
-    fn both() -> [Engine; 2] {
+    pub(crate) fn both() -> [Engine; 2] {
         [Engine::sqlite(), Engine::postgres()]
     }
 
@@ -47,7 +50,7 @@ impl Engine {
         })
     }
 
-    async fn open(&self) -> Store {
+    pub(crate) async fn open(&self) -> Store {
         Store::open(self.options()).await.expect("the store opens and migrates")
     }
 

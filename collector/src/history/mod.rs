@@ -1,0 +1,125 @@
+//! The history of measurements: what is in memory, and how it gets into the database.
+//!
+//! The tail of the log hands every report to [`History::take`], in order. Rows wait in [`Heads`], in shards; the
+//! collector that holds the lease seals one shard after the other (`sealer`) into segments and roll-ups, and merges the
+//! segments of days that are over (`compactor`). The others only drop what was sealed. After a restart the tail begins
+//! at [`History::cursor_min`], and each shard leaves out what it has sealed: every row ends in the database once.
+
+mod arrival;
+mod compactor;
+mod configured;
+mod erasures;
+mod heads;
+mod key;
+mod merging;
+mod meters;
+mod prepare;
+mod reader;
+mod schedule;
+mod sealer;
+mod shard;
+
+#[cfg(test)]
+mod tests;
+
+pub use arrival::{Arrivals, OLDEST, at};
+pub use erasures::{Erasures, Selection};
+pub use heads::Heads;
+pub use key::{KeyRef, SeriesKey};
+pub use prepare::MOST_ROWS;
+pub use shard::{SHARDS, shard_of};
+
+use crate::{
+    config::Config,
+    store::{self, Store},
+    tail::Tail,
+};
+use configured::Configured;
+use runtime::{
+    clock::SharedClock,
+    tasks::{Stage, Tasks},
+};
+use std::sync::Arc;
+use tokio::sync::watch;
+use wire::{Micros, report::Report};
+
+/// Why something was not sealed or compacted. Nothing was written, and it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("rows do not fit into a segment")]
+    TooMany(#[from] series::segment::TooMany),
+    #[error("a segment of check {check} on day {day} is damaged; it is left as it is")]
+    Damaged { check: String, day: i64, source: series::Corrupt },
+    #[error("a segment did not come back as it was written; the rows stay where they are")]
+    Unfaithful,
+    #[error("the work on rows ended with a panic")]
+    Panicked(#[from] tokio::task::JoinError),
+}
+
+/// Tells the term under which this collector may seal now; none while another collector holds the lease.
+pub type Term = Arc<dyn Fn() -> Option<i64> + Send + Sync>;
+
+/// The history of a collector. Cheap to clone.
+#[derive(Clone)]
+pub struct History(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    clock: SharedClock,
+    configured: Configured,
+    heads: Heads,
+}
+
+impl History {
+    /// Reads up to where the shards are sealed. The heads are empty: the log from [`History::cursor_min`] on fills them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn open(store: Store, config: &Config, clock: SharedClock) -> Result<History, store::Error> {
+        let state = store.seal_state().await?;
+        let heads = Heads::new(&state.cursors);
+        heads.erase(&state.erasures);
+        Ok(History(Arc::new(Inner { store, clock, configured: Configured::new(config), heads })))
+    }
+
+    /// Takes in a report from the log. Call it once for each, in order of their positions, and [`History::pass`] for
+    /// entries that are no reports.
+    ///
+    /// * `received`: when it arrived, by the collector's clock;
+    /// * `clock_us`: what is to be added to the probe's instants.
+    pub fn take(&self, position: i64, received: Micros, clock_us: i64, report: &Report) {
+        self.0.heads.take(&self.0.configured, position, received, clock_us, report);
+    }
+
+    /// Notes that the log up to a position holds nothing more for the history.
+    pub fn pass(&self, position: i64) {
+        self.0.heads.pass(position);
+    }
+
+    /// The log position after which the tail must begin, so that no unsealed row is missing: all before it is sealed.
+    pub fn cursor_min(&self) -> i64 {
+        self.0.heads.shards().map(|(_, cursor)| cursor).min().unwrap_or_default()
+    }
+
+    /// The rows that are not sealed yet.
+    pub fn heads(&self) -> &Heads {
+        &self.0.heads
+    }
+
+    /// Starts reading the log, sealing and compacting; while another collector holds the lease, this one only reads and
+    /// drops what the other has sealed. What is returned becomes true when the log was read to its end for the first
+    /// time.
+    pub fn start(&self, tasks: &Tasks, tail: Tail, term: Term) -> watch::Receiver<bool> {
+        meters::observe(self);
+        let (caught_up, ready) = watch::channel(false);
+        let history = self.clone();
+        tasks.spawn(Stage::Output, "history reader", |stop| reader::run(history, tail, caught_up, stop));
+        let (history, lease) = (self.clone(), Arc::clone(&term));
+        tasks.spawn(Stage::Output, "sealer", |stop| sealer::run(history, lease, stop));
+        let history = self.clone();
+        tasks.spawn(Stage::Intake, "compactor", |stop| compactor::run(history, term, stop));
+        ready
+    }
+}
