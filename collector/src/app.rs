@@ -185,6 +185,7 @@ impl Collector {
 
         let tasks = Tasks::default();
         let metrics = Metrics::new(published.clone());
+        metrics.watch_storage(store.health());
         let changes = count_changes(&tasks, published.clone());
         let board = Board::new(
             Arc::clone(&config),

@@ -20,7 +20,10 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::{Mutex, watch};
+use tokio::{
+    sync::{Mutex, watch},
+    time::timeout,
+};
 use wire::{
     Micros, ProbeId, RegionId, ServiceId,
     assignment::Target,
@@ -30,7 +33,7 @@ use wire::{
     sample::Outcome,
     view::{
         Overview, PlanView, ProbeState, ProbeView, Proof, ProofState, RegionView, SeriesView,
-        ServiceRegionView, ServiceView, VerdictState, VerdictView, VoteView,
+        ServiceRegionView, ServiceView, StorageView, VerdictState, VerdictView, VoteView,
     },
 };
 
@@ -38,6 +41,9 @@ use wire::{
 const TIMELINE: i64 = 100;
 /// The observed shares are of public requests from this long ago until now, microseconds.
 const OBSERVED_US: i64 = 15_000_000;
+
+/// How long a page waits for a database that does not work, when there is something older to show.
+const IMPATIENT: Duration = Duration::from_millis(500);
 
 /// What a window takes from its end until it is here: the last answer is waited for, then the report is on its way.
 const MESH_SLACK: Duration = Duration::from_secs(15);
@@ -75,24 +81,40 @@ impl Board {
         Board { config, revision, store, hub, clock, published, changes, cached: Arc::default() }
     }
 
-    /// Everything on the first page.
+    /// Everything on the first page. While the database does not answer, this is what was read last, with a word on
+    /// why it is not newer.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database does not answer and has not answered before.
     pub async fn read(&self) -> Result<Overview, Error> {
         let mut cached = self.cached.lock().await;
         let Published { state, change } = self.published.borrow().clone();
-        match &*cached {
-            Some((of, overview)) if *of == change => Ok(overview.clone()),
-            _ => {
-                let overview = self.build(&state).await.map_err(|error| {
+        let is_new = cached.as_ref().is_none_or(|(of, _)| *of != change);
+        if is_new {
+            // Whoever has something to show does not wait for a server that is known to be away.
+            let patience =
+                if cached.is_some() && self.degraded().is_some() { IMPATIENT } else { Duration::MAX };
+            match timeout(patience, self.build(&state)).await {
+                Ok(Ok(overview)) => *cached = Some((change, overview)),
+                Ok(Err(error)) if cached.is_none() => {
                     tracing::error!(error = &error as &dyn std::error::Error, "the overview cannot be read");
-                    Error("the database does not answer; the collector's log says why".into())
-                })?;
-                *cached = Some((change, overview.clone()));
-                Ok(overview)
+                    return Err(Error("the database does not answer; the collector's log says why".into()));
+                }
+                Ok(Err(error)) => tracing::debug!(%error, "the overview stays as it was"),
+                Err(_) => {}
             }
         }
+        match &*cached {
+            Some((_, overview)) => Ok(Overview { degraded: self.degraded(), ..overview.clone() }),
+            None => Err(Error("the database does not answer; the collector's log says why".into())),
+        }
+    }
+
+    /// What does not work below the database.
+    fn degraded(&self) -> Option<StorageView> {
+        let health = self.store.health();
+        let health = health.borrow();
+        health.degraded().map(|degraded| StorageView { since: degraded.since, what: degraded.what.clone() })
     }
 
     /// The newest run of each series of a service.
@@ -144,6 +166,7 @@ impl Board {
             probes,
             mesh: self.mesh(now).await?,
             timeline: self.store.timeline(i64::MAX, TIMELINE).await?,
+            degraded: None,
         })
     }
 

@@ -1,7 +1,11 @@
 //! What the collector counts of itself, in one place, through the OpenTelemetry API. Names are those that `/metrics`
 //! shows, without its suffixes.
 
-use crate::{decide::State, fold::Published, store::Outcome};
+use crate::{
+    decide::State,
+    fold::Published,
+    store::{Health, Outcome},
+};
 use opentelemetry::{
     KeyValue, global,
     metrics::{Counter, Meter},
@@ -40,6 +44,23 @@ impl Metrics {
                 .with_description("Attempts to tell a receiver, by result")
                 .build(),
         }
+    }
+
+    /// Shows whether the store works, whenever somebody looks.
+    pub fn watch_storage(&self, health: watch::Receiver<Health>) {
+        global::meter("collector")
+            .u64_observable_gauge("sextant_storage_degraded")
+            .with_description(
+                "1 while the database cannot be written (what=\"writes\") or read, or is damaged; else 0",
+            )
+            .with_callback(move |gauge| {
+                let health = health.borrow();
+                let writes = health.degraded().is_some_and(|degraded| !degraded.writes);
+                let other = health.degraded().is_some_and(|degraded| degraded.writes);
+                gauge.observe(u64::from(writes), &[KeyValue::new("what", "writes")]);
+                gauge.observe(u64::from(other), &[KeyValue::new("what", "reads")]);
+            })
+            .build();
     }
 
     /// Counts a batch.

@@ -2,7 +2,7 @@
 // are merged into the page, so focus, open menus, scroll positions and text selections survive.
 "use strict";
 (() => {
-  const PARTS = ["posture", "headline", "map", "services", "plan", "timeline", "probes", "mesh", "demo"];
+  const PARTS = ["storage", "posture", "headline", "map", "services", "plan", "timeline", "probes", "mesh", "demo"];
   const STALE_MS = 10_000;
 
   const byId = (id) => document.getElementById(id);

@@ -31,6 +31,18 @@ pub struct Overview {
     pub mesh: Vec<MeshWindow>,
     /// Newest first, at most 100.
     pub timeline: Vec<TimelineEntry>,
+    /// What keeps the collector from storing; absent while all is well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<StorageView>,
+}
+
+/// What does not work below the database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageView {
+    #[serde(with = "rfc3339")]
+    pub since: Micros,
+    /// One sentence: what is wrong, and what it means for the data.
+    pub what: String,
 }
 
 /// Whether Sextant moves traffic by itself.

@@ -32,10 +32,13 @@ pub async fn live() -> Json<Alive> {
 /// `GET /readyz`: it takes reports, and decides or stands ready to.
 ///
 /// # Errors
-/// 503 while it stops or the database does not answer.
+/// 503 while it stops, nothing can be stored, or the database does not answer.
 pub async fn ready(State(app): State<App>) -> Result<Json<Ready>, Rejected> {
     if app.closing.is_cancelled() {
         return Err(Rejected::new(503, "stopping", "Not ready", "the collector is stopping"));
+    }
+    if let Some(problem) = Rejected::storage(&app.store) {
+        return Err(problem);
     }
     app.store.ping().await?;
     if !*app.caught_up.borrow() {

@@ -24,6 +24,17 @@ impl Rejected {
         Rejected { problem: Box::new(Problem::new(status, kind, title, detail)), retry_after: None }
     }
 
+    /// What keeps reports from being stored, if something does.
+    pub fn storage(store: &store::Store) -> Option<Rejected> {
+        let health = store.health();
+        let health = health.borrow();
+        let degraded = health.degraded().filter(|degraded| !degraded.writes)?;
+        let detail = format!("{} Since {}: {}", degraded.what, degraded.since, degraded.detail);
+        let mut rejected = Rejected::new(503, "storage", "Nothing can be stored now", detail);
+        rejected.retry_after = Some(1);
+        Some(rejected)
+    }
+
     /// No such service in the configuration.
     pub fn no_service(id: &str, known: impl Iterator<Item = ServiceId>) -> Rejected {
         let known: Vec<String> = known.map(String::from).collect();

@@ -120,7 +120,7 @@ macro_rules! transaction {
                 let mut $tx = begun.await?;
                 let work = async { Ok::<_, crate::store::Error>($body) };
                 let done = crate::store::writing::within(crate::store::db::PATIENCE, work).await;
-                crate::store::writing::within(crate::store::db::PATIENCE, $tx.finish(done)).await?
+                $tx.finish(done).await?
             }
         }
     };

@@ -104,7 +104,9 @@ impl Store {
     pub async fn due(&self, now: Micros) -> Result<Vec<Due>, Error> {
         let rows: Vec<Row> = on!(self, pool => {
             sqlx::query_as(
-                "SELECT * FROM delivery WHERE state = 'pending' AND next_attempt <= $1
+                "SELECT id, service, generation, term, receiver, state, attempts, created, next_attempt,
+                        acknowledged, last_error, body
+                 FROM delivery WHERE state = 'pending' AND next_attempt <= $1
                  ORDER BY next_attempt LIMIT 200",
             )
             .bind(now.0).fetch_all(pool).await?
@@ -220,7 +222,11 @@ impl Store {
     /// When the database fails.
     pub async fn deliveries(&self, service: &ServiceId, generation: i64) -> Result<Vec<DeliveryView>, Error> {
         let rows: Vec<Row> = on!(self, pool => {
-            sqlx::query_as("SELECT * FROM delivery WHERE service = $1 AND generation = $2 ORDER BY receiver")
+            sqlx::query_as(
+                "SELECT id, service, generation, term, receiver, state, attempts, created, next_attempt,
+                        acknowledged, last_error, body
+                 FROM delivery WHERE service = $1 AND generation = $2 ORDER BY receiver",
+            )
                 .bind(service.as_str()).bind(generation).fetch_all(pool).await?
         });
         Ok(rows.into_iter().filter_map(Row::view).collect())

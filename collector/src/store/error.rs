@@ -62,6 +62,8 @@ impl Error {
     /// What to do about it.
     pub fn reaction(&self) -> Reaction {
         match self {
+            // This process closed it, because it ends.
+            Error::Query(sqlx::Error::PoolClosed) => Reaction::Stop,
             Error::Query(error) | Error::Open { source: error, .. } => match Trouble::of(error) {
                 Some(Trouble::Damaged) => Reaction::Stop,
                 Some(_) => Reaction::Retry,

@@ -186,7 +186,9 @@ fn sentence(trouble: Trouble, sqlite: bool) -> &'static str {
             "Another program holds the lock of the database: nothing is stored until it lets go; reports wait in the \
              probes."
         }
-        (Trouble::Lost, true) => "The database was closed: this collector is stopping.",
+        (Trouble::Lost, true) => {
+            "The database cannot be reached: nothing is stored; reports wait in the probes."
+        }
         (Trouble::Lost, false) => {
             "The PostgreSQL server cannot be reached: nothing is stored until it can; reports wait in the probes."
         }

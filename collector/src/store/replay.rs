@@ -107,7 +107,10 @@ impl Store {
     /// When the database fails or an entry cannot be read.
     pub async fn timeline_between(&self, from: Micros, to: Micros) -> Result<Vec<TimelineEntry>, Error> {
         let rows: Vec<super::timeline::Row> = on!(self, pool => {
-            sqlx::query_as("SELECT * FROM timeline WHERE at >= $1 AND at <= $2 ORDER BY id")
+            sqlx::query_as(
+                "SELECT id, at, kind, service, region, generation, state, title, detail FROM timeline
+                 WHERE at >= $1 AND at <= $2 ORDER BY id",
+            )
                 .bind(from.0).bind(to.0).fetch_all(pool).await?
         });
         rows.into_iter().map(super::timeline::Row::entry).collect()

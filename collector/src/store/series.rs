@@ -31,7 +31,7 @@ impl Store {
         let mut found = BTreeMap::new();
         for check in checks {
             let rows: Vec<Row> = on!(self, pool => {
-                sqlx::query_as("SELECT * FROM series WHERE check_id = $1").bind(check).fetch_all(pool).await?
+                sqlx::query_as("SELECT id, check_id, probe, target, part FROM series WHERE check_id = $1").bind(check).fetch_all(pool).await?
             });
             for Row { id, check_id: check, probe, target, part } in rows {
                 found.insert(SeriesKey { check, probe, target, part }, id);

@@ -55,7 +55,10 @@ impl Store {
     /// When the database fails or an entry cannot be read.
     pub async fn timeline(&self, before: i64, limit: i64) -> Result<Vec<TimelineEntry>, Error> {
         let rows: Vec<Row> = on!(self, pool => {
-            sqlx::query_as("SELECT * FROM timeline WHERE id < $1 ORDER BY id DESC LIMIT $2")
+            sqlx::query_as(
+                "SELECT id, at, kind, service, region, generation, state, title, detail FROM timeline
+                 WHERE id < $1 ORDER BY id DESC LIMIT $2",
+            )
                 .bind(before).bind(limit).fetch_all(pool).await?
         });
         rows.into_iter().map(Row::entry).collect()

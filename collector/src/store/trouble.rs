@@ -37,7 +37,6 @@ impl Trouble {
             sqlx::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => Some(Trouble::Slow),
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => Some(Trouble::Lost),
             sqlx::Error::PoolTimedOut => Some(Trouble::Slow),
-            sqlx::Error::PoolClosed => Some(Trouble::Lost),
             sqlx::Error::WorkerCrashed => Some(Trouble::InputOutput),
             _ => None,
         }

@@ -4,7 +4,7 @@
 //! open: after a full disk every later one was refused until the process ended. SQLite rolls back by itself on some
 //! errors and not on others, so nothing but a new connection is known to be clean.
 
-use super::{Error, health::Monitor};
+use super::{Error, db::PATIENCE, health::Monitor};
 use sqlx::{Database, Executor, Pool, pool::PoolConnection};
 use std::{
     io,
@@ -45,7 +45,7 @@ where
             sqlx::raw_sql(statement).execute(&mut *writing).await?;
             Ok(writing)
         };
-        begin.await.inspect_err(|error| monitor.failed(error, writes))
+        within(PATIENCE, begin).await.inspect_err(|error| monitor.failed(error, writes))
     }
 
     /// Commits when what was done in it went well, else rolls back. Passes the result on.
@@ -56,12 +56,17 @@ where
     pub async fn finish<T>(mut self, done: Result<T, Error>) -> Result<T, Error> {
         let result = match done {
             Ok(value) => {
-                sqlx::raw_sql("COMMIT").execute(&mut *self).await.map(|_| value).map_err(Error::from)
+                let commit =
+                    async { Ok(sqlx::raw_sql("COMMIT").execute(&mut *self.connection).await.map(drop)?) };
+                within(PATIENCE, commit).await.map(|()| value)
             }
             Err(error) => {
                 // After an error of the machine a new connection is quicker than finding out what state this one is in.
                 if error.trouble().is_none() {
-                    self.open = sqlx::raw_sql("ROLLBACK").execute(&mut *self).await.is_err();
+                    let rollback = async {
+                        Ok(sqlx::raw_sql("ROLLBACK").execute(&mut *self.connection).await.map(drop)?)
+                    };
+                    self.open = within(PATIENCE, rollback).await.is_err();
                 }
                 self.monitor.failed(&error, self.writes);
                 return Err(error);

@@ -1,9 +1,9 @@
 //! The first line of the page: how bad is it, and does Sextant act.
 
 use super::words::Shape;
-use crate::html::Icon;
+use crate::html::{Icon, Stamp};
 use askama::Template;
-use wire::view::{Automation, Overview, VerdictState};
+use wire::view::{Automation, Overview, StorageView, VerdictState};
 
 #[derive(Template)]
 #[template(path = "headline.html")]
@@ -16,6 +16,26 @@ pub struct Headline {
 impl Headline {
     pub fn new(overview: &Overview) -> Self {
         Self { mood: overview.mood, icon: overview.mood.icon(), text: overview.headline.clone() }
+    }
+}
+
+/// Why nothing can be stored, above everything else; empty while all is well.
+#[derive(Template)]
+#[template(path = "storage.html")]
+pub struct Storage {
+    degraded: Option<StorageView>,
+    icon: Icon,
+    since: Stamp,
+}
+
+impl Storage {
+    pub fn new(overview: &Overview) -> Self {
+        let since = overview.degraded.as_ref().map(|degraded| degraded.since).unwrap_or_default();
+        Self {
+            degraded: overview.degraded.clone(),
+            icon: VerdictState::Degraded.icon(),
+            since: Stamp::clock(since),
+        }
     }
 }
 

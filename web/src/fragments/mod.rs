@@ -67,6 +67,7 @@ pub fn render(
     let part =
         |id, template: &dyn askama::DynTemplate| template.dyn_render().map(|html| Fragment { id, html });
     let mut parts = vec![
+        part("storage", &headline::Storage::new(overview))?,
         part("posture", &headline::Posture::new(overview))?,
         part("headline", &headline::Headline::new(overview))?,
         part("map", &map::Map::new(overview))?,

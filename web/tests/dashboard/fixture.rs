@@ -81,6 +81,7 @@ pub fn overview(now: Micros, world: World) -> Overview {
             })
             .collect(),
         timeline: timeline(now, &stage),
+        degraded: None,
     }
 }
 

@@ -9,7 +9,7 @@ use axum::{
     http::{Request, StatusCode},
 };
 use web::BoardError;
-use wire::view::{DeliveryState, Overview, ProofState, TimelineEntry, TimelineKind};
+use wire::view::{DeliveryState, Overview, ProofState, StorageView, TimelineEntry, TimelineKind};
 
 #[tokio::test]
 async fn a_healthy_world_reads_as_such_without_a_script() {
@@ -185,6 +185,18 @@ async fn an_empty_world_says_what_to_do() {
     ] {
         assert!(page.contains(expected), "{expected}");
     }
+}
+
+#[tokio::test]
+async fn storage_that_fails_is_told_on_top() {
+    let page = get(Stage::new(outage()).router(), "/").await.text;
+    assert!(!page.contains("data-storage"), "nothing to tell");
+    let what = "The disk is full & nothing is stored.".to_owned();
+    let full = Overview { degraded: Some(StorageView { since: NOW, what }), ..outage() };
+    let page = get(Stage::new(full).router(), "/").await.text;
+    let banner = page.find(r#"data-storage="degraded""#).expect("the banner");
+    assert!(banner < page.find("<main").expect("the rest"), "above everything else");
+    assert!(page.contains("The disk is full &#38; nothing is stored."), "escaped, as it was told");
 }
 
 #[tokio::test]

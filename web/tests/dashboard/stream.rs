@@ -75,7 +75,7 @@ async fn everything_comes_first_and_then_only_what_changed() {
     let first = page.batch().await;
     assert_eq!(
         names(&first),
-        ["posture", "headline", "map", "services", "plan", "timeline", "probes", "mesh", "pulse"]
+        ["storage", "posture", "headline", "map", "services", "plan", "timeline", "probes", "mesh", "pulse"]
     );
     assert_eq!(first[8].1, NOW.to_string());
 

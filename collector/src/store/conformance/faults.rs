@@ -6,6 +6,7 @@ use super::{
     until,
 };
 use crate::store::{Entry, Error, Health, Reaction, Store, db::write};
+use axum::response::IntoResponse;
 use std::{
     path::Path,
     process::{Child, Command, Stdio},
@@ -231,9 +232,13 @@ async fn a_locked_database_is_waited_for_then_told_and_heals() {
     let error = append(&store, &[report("p1", 1)]).await.expect_err("locked");
     assert_eq!(error.reaction(), Reaction::Retry, "{error:?}");
     assert!(what(&store).contains("holds the lock"), "{}", what(&store));
+    let answer = crate::api::Rejected::storage(&store).expect("not ready").into_response();
+    assert_eq!(answer.status(), http::StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.headers().contains_key(http::header::RETRY_AFTER));
     assert!(store.log_after(0, 10).await.expect("reading goes on").is_empty());
     other.let_go().await;
     heals(&store).await;
+    assert!(crate::api::Rejected::storage(&store).is_none(), "ready again");
     assert_eq!(append(&store, &[report("p1", 1)]).await.expect("stored"), [true]);
     stop.cancel();
     task.await.expect("it stops");

@@ -1,6 +1,11 @@
 //! Hands inside the store, for tests only.
 
-use crate::store::{Store, db::Db, lease::Fence, writing::Writing};
+use crate::store::{
+    Error, Store,
+    db::{Db, write},
+    lease::Fence,
+    writing::Writing,
+};
 use sqlx::{Executor, Postgres};
 
 impl Store {
@@ -37,5 +42,33 @@ impl Store {
         .await
         .expect("asked");
         [statement, lock, idle]
+    }
+
+    /// Where an index of SQLite begins, as a page counted from 1.
+    pub async fn root_page(&self, name: &str) -> u64 {
+        let Db::Sqlite(lite) = &self.db else { panic!("for SQLite") };
+        let (page,): (i64,) = sqlx::query_as("SELECT rootpage FROM sqlite_master WHERE name = $1")
+            .bind(name)
+            .fetch_one(&lite.readers)
+            .await
+            .expect("asked");
+        u64::try_from(page).expect("a page")
+    }
+
+    /// Marks a migration as one that was begun and not finished.
+    pub async fn mark_half_done(&self, version: i64) {
+        self.execute("UPDATE _sqlx_migrations SET success = false WHERE version = $1", version)
+            .await
+            .expect("marked");
+    }
+
+    /// Makes the log count to a position only, as after a restore that was not complete.
+    pub async fn shorten_log(&self, position: i64) {
+        self.execute("UPDATE log_head SET position = $1", position).await.expect("shortened");
+    }
+
+    async fn execute(&self, sql: &'static str, number: i64) -> Result<(), Error> {
+        write!(self, tx => sqlx::query(sql).bind(number).execute(&mut *tx).await.map(drop)?);
+        Ok(())
     }
 }

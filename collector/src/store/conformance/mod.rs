@@ -4,9 +4,11 @@ mod expiry;
 mod faults;
 mod hands;
 mod history;
+mod integrity;
 mod lease;
 mod notices;
 pub mod stories;
+mod upgrade;
 
 use super::{Options, Place, Store};
 use std::{
