@@ -1,20 +1,12 @@
 //! Upgrades without a pause, and back: version N and N+1 beside each other on one PostgreSQL, and what a version says to
-//! a schema that it must not touch. N is this binary, N+1 and N+2 are `tests/next`.
+//! a schema that it must not touch. N is the program, N+1 and N+2 are [`crate::harness::next`].
 
-use crate::harness::{LONG, Setup, World, config, database::Engine, eventually, next, world::id};
+use crate::harness::{LONG, Setup, World, config, database::Engine, eventually, next::Next, world::id};
 use anyhow::ensure;
 use wire::RegionId;
 
 fn sick() -> RegionId {
     id("eu-west-1")
-}
-
-/// Puts another version into a seat, for its next start.
-fn equip(world: &mut World, seat: usize, version: &'static str) -> anyhow::Result<()> {
-    let seat = world.seat(seat);
-    seat.program = next::binary()?;
-    seat.version = Some(version);
-    Ok(())
 }
 
 /// Waits until the present collectors of both seats have taken reports from the witness.
@@ -55,7 +47,7 @@ async fn versions_run_side_by_side_and_back() -> anyhow::Result<()> {
     let first = world.settle().await.plan.generation;
 
     // N+1 migrates beside N, and both work.
-    equip(&mut world, 1, "expand")?;
+    world.seat(1).next = Some(Next::Expand);
     world.start_seat(1).await?;
     both_take_reports(&mut world).await;
     world.seat(0).process().check_running()?;
@@ -87,7 +79,7 @@ async fn versions_run_side_by_side_and_back() -> anyhow::Result<()> {
     println!("{} reports with {samples} samples acknowledged by N and N+1 and compared", counts.acknowledged);
 
     // N+2 leaves a schema that is none for N.
-    equip(&mut world, 1, "contract")?;
+    world.seat(1).next = Some(Next::Contract);
     world.start_seat(1).await?;
     check_refused(&mut world).await?;
     ensure!(world.seat(1).process().stop().await? == 0, "N+2 did not end well");
@@ -97,14 +89,12 @@ async fn versions_run_side_by_side_and_back() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn newer_schema_is_refused_and_left_alone_on_sqlite() -> anyhow::Result<()> {
     let mut world = World::prepare(Setup::default()).await?;
-    for version in ["expand", "contract"] {
-        // N made it, the next version migrates it.
-        let program = world.seat(0).program.clone();
-        equip(&mut world, 0, version)?;
+    for next in [Next::Expand, Next::Contract] {
+        world.seat(0).next = Some(next);
         world.start_seat(0).await?;
-        ensure!(world.collector().stop().await? == 0, "{version} did not end well");
-        world.seat(0).program = program;
-        if version == "expand" {
+        ensure!(world.collector().stop().await? == 0, "{next:?} did not end well");
+        world.seat(0).next = None;
+        if next == Next::Expand {
             world.start_seat(0).await?;
             ensure!(world.collector().stop().await? == 0, "N did not end well on the schema of N+1");
         } else {
@@ -112,7 +102,7 @@ async fn newer_schema_is_refused_and_left_alone_on_sqlite() -> anyhow::Result<()
         }
     }
     // Being refused has changed nothing.
-    equip(&mut world, 0, "contract")?;
+    world.seat(0).next = Some(Next::Contract);
     world.start_seat(0).await?;
     ensure!(world.collector().stop().await? == 0, "N+2 did not end well");
     Ok(())

@@ -1,6 +1,6 @@
 //! The place of one collector: its port, its data folder, its way to the database. Processes come and go in it.
 
-use super::{LONG, Process, api::Api, eventually, port::Port};
+use super::{LONG, Process, api::Api, eventually, next::Next, port::Port, process::sextant};
 use anyhow::{Context, ensure};
 use lab::link::{Fault, TcpLink};
 use std::path::{Path, PathBuf};
@@ -12,10 +12,8 @@ pub struct Seat {
     name: String,
     pub port: Port,
     pub api: Api,
-    /// The program that is started; another version of it where upgrades are tested.
-    pub program: PathBuf,
-    /// What `tests/next` shall be, where it is the program.
-    pub version: Option<&'static str>,
+    /// The next version that is started here; this one when none.
+    pub next: Option<Next>,
     pub data: PathBuf,
     /// The way to the database, where there is one to cut.
     pub link: Option<TcpLink>,
@@ -34,20 +32,24 @@ impl Seat {
     ) -> anyhow::Result<Seat> {
         let port = Port::reserve()?;
         let api = Api::new(port.address)?;
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_sextant"));
-        Ok(Seat { name, port, api, program, version: None, data, link, url, process: None })
+        Ok(Seat { name, port, api, next: None, data, link, url, process: None })
     }
 
     /// The command of a collector here.
     pub fn command(&self, document: &Path) -> Command {
-        let mut command = Command::new(&self.program);
-        command.arg("collector").arg("--config").arg(document);
-        command.arg("--data").arg(&self.data).arg("--listen").arg(self.port.address.to_string());
+        let mut command = match self.next {
+            Some(next) => next.command(),
+            None => {
+                let mut command = sextant();
+                command.arg("collector");
+                command
+            }
+        };
+        // All of it by variables, which the next versions read too.
+        command.env("SEXTANT_CONFIG", document).env("SEXTANT_DATA", &self.data);
+        command.env("SEXTANT_LISTEN", self.port.address.to_string());
         if let Some(url) = &self.url {
             command.env("SEXTANT_DATABASE_URL", url);
-        }
-        if let Some(version) = self.version {
-            command.env("SEXTANT_NEXT", version);
         }
         command
     }

@@ -43,7 +43,8 @@ impl Post {
     pub async fn send(&mut self, sent: &Sent, random: &Random) -> Answer {
         let answer = self.try_send(sent, random.unit() < 0.5).await;
         let answer = answer.unwrap_or_else(|error| Answer::Broken(format!("{error:#}")));
-        if !matches!(answer, Answer::Taken(_)) {
+        // Now and then also without need, so that a collector which comes back is asked again.
+        if !matches!(answer, Answer::Taken(_)) || random.unit() < 0.05 {
             self.at = (self.at + 1) % self.collectors.len();
         }
         answer
