@@ -35,6 +35,8 @@ async fn evidence_that_stays_is_on_the_probe_and_nowhere_else() {
     }
     place.search(&series, &["collector", "south"]).await;
     place.search_the_rest_of("north");
+    let said = std::fs::read_to_string(place.path().join("collector-log.err")).expect("its log");
+    assert!(!said.contains("evidence that must not be here was sent"), "the probes themselves withhold it");
 
     // What the collector has is the hash, and with it the probe's people find the evidence.
     let hashes = place.withheld().await.into_iter().map(|withheld| match withheld {

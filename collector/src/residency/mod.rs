@@ -18,8 +18,12 @@ pub use reveal::reveal;
 use crate::{config::Config, secret::Error};
 use cipher::RANDOM;
 use rules::Rules;
-use runtime::random::Random;
-use std::{collections::BTreeMap, sync::Arc};
+use runtime::{lock::lock, random::Random};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+use tracing::warn;
 use wire::{
     ProbeId, RegionId,
     report::Report,
@@ -35,6 +39,8 @@ pub struct Residency {
     /// The first of each region seals, all of them open.
     keys: BTreeMap<RegionId, Vec<EvidenceKey>>,
     random: Random,
+    /// The probes that sent what must not be here, and were told of in the log.
+    told: Mutex<BTreeSet<ProbeId>>,
 }
 
 impl Residency {
@@ -53,7 +59,7 @@ impl Residency {
             }
         }
         if problems.is_empty() {
-            Ok(Residency { rules: Rules::of(config), keys, random })
+            Ok(Residency { rules: Rules::of(config), keys, random, told: Mutex::default() })
         } else {
             Err(problems)
         }
@@ -90,6 +96,9 @@ impl Residency {
         let check = sample.check.clone();
         let content = Content::take(sample, rule.residency, |name| rules.lists(&check, name));
         let mut changed = !content.is_empty();
+        if changed && rule.residency > Policy::Encrypted {
+            self.tell(probe);
+        }
         let Some(evidence) = &mut sample.evidence else { return changed };
         // Sealing is ours; what a probe may say is the hash of what it keeps.
         if evidence.withheld.as_ref().is_some_and(|withheld| !withheld.is_from_probe()) {
@@ -104,6 +113,17 @@ impl Residency {
             evidence.withheld = Some(Withheld::Sealed(sealed));
         }
         changed
+    }
+
+    /// Says once of each probe that it sent what must not be here.
+    fn tell(&self, probe: &ProbeId) {
+        if lock(&self.told).insert(probe.clone()) {
+            warn!(
+                %probe,
+                "evidence that must not be here was sent and is left out: it was measured before the probe heard of the \
+                 policy, or the probe is of a version that does not know it; then update it"
+            );
+        }
     }
 
     /// The evidence as it was before it was sealed, and what it belongs to: the caller compares that with where it
