@@ -125,7 +125,7 @@ pub fn sync_folder(of: &Path) -> io::Result<()> {
 #[derive(Debug)]
 pub enum Out<W: Write> {
     Plain(BufWriter<W>),
-    Sealed(Sealer<BufWriter<W>>),
+    Sealed(Box<Sealer<BufWriter<W>>>),
 }
 
 impl<W: Write> Out<W> {
@@ -136,7 +136,7 @@ impl<W: Write> Out<W> {
     pub fn begin(out: W, key: Option<(&Key, [u8; SALT])>) -> io::Result<Self> {
         let mut out = BufWriter::with_capacity(1 << 18, out);
         match key {
-            Some((key, salt)) => Ok(Out::Sealed(Sealer::new(out, key, &salt)?)),
+            Some((key, salt)) => Ok(Out::Sealed(Box::new(Sealer::new(out, key, &salt)?))),
             None => {
                 out.write_all(&[&MAGIC[..], &[VERSION, 0]].concat())?;
                 Ok(Out::Plain(out))
@@ -176,7 +176,7 @@ impl<W: Write> Write for Out<W> {
 #[derive(Debug)]
 pub enum In<R: Read> {
     Plain(BufReader<R>),
-    Sealed(Opener<BufReader<R>>),
+    Sealed(Box<Opener<BufReader<R>>>),
 }
 
 impl<R: Read> Read for In<R> {
@@ -212,7 +212,7 @@ pub fn open<R: Read>(from: R, key: Option<&Key>) -> Result<Archive<In<R>>, Corru
         ([version, 1], Some(key)) => {
             let mut salt = [0; SALT];
             from.read_exact(&mut salt)?;
-            In::Sealed(Opener::new(from, key, version, &salt))
+            In::Sealed(Box::new(Opener::new(from, key, version, &salt)))
         }
         _ => return Err(Corrupt::Damaged("its first bytes cannot be")),
     };
