@@ -84,3 +84,40 @@ fn print(erased: &Erased, dry: bool) {
         println!("Runs that were not sealed yet are hidden within seconds, and are never sealed.");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(words: &str) -> Result<Args, clap::Error> {
+        let words = ["erase"].into_iter().chain(words.split_whitespace());
+        Command::try_parse_from(words).map(|command| command.args)
+    }
+
+    #[test]
+    fn nothing_is_forgotten_by_accident() {
+        assert!(parse("--check shop").is_err(), "neither --dry-run nor --yes");
+        assert!(parse("--check shop --yes --dry-run").is_err());
+        assert!(parse("--check Shop --yes").is_err(), "no id");
+        assert!(parse("--from yesterday --yes").is_err());
+        let args = parse("--target public --from 2026-11-20T00:00:00Z --yes").expect("complete");
+        assert_eq!((args.target, args.dry_run), (Some(Target::Public), false));
+        assert_eq!(args.from, Some(Micros(1_795_132_800_000_000)));
+    }
+
+    #[tokio::test]
+    async fn everything_is_never_meant() {
+        let error = run(parse("--yes").expect("parsed")).await.expect_err("refused");
+        assert!(error.to_string().contains("say what"), "{error}");
+        let words = "--yes --from 2026-11-20T00:00:00Z --to 2026-11-20T00:00:00Z";
+        let error = run(parse(words).expect("parsed")).await.expect_err("refused");
+        assert!(error.to_string().contains("nothing lies between"), "{error}");
+    }
+}

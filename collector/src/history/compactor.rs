@@ -60,8 +60,11 @@ impl Compactor {
         Compactor { history, waiting: HashMap::new(), given_up: HashSet::new() }
     }
 
-    async fn pass(&mut self, term: &Term) {
+    /// Compacts what is due, under the lease only.
+    pub async fn pass(&mut self, term: &Term) {
         if term().is_none() {
+            // Whatever waits here, waits anew once this collector decides.
+            self.waiting.clear();
             return;
         }
         let due = match self.due().await {

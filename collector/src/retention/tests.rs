@@ -78,9 +78,11 @@ async fn each_kind_is_kept_as_long_as_configured_and_by_the_decider_only() {
         keeper(None).pass().await;
         assert_eq!(counts(&store).await, (40, 40, 40, 40), "another collector has the lease");
 
+        // PostgreSQL cuts roll-ups by thirty days, and keeps a cut until all of it is old.
+        let hours = if matches!(engine, Engine::Postgres(_)) { 40 } else { 30 };
         // Nobody has read the log, so none of it goes.
         keeper(Some(term)).pass().await;
-        assert_eq!(counts(&store).await, (40, 10, 20, 30));
+        assert_eq!(counts(&store).await, (40, 10, 20, hours));
 
         // The history has read it, and then the decider too, up to the last but one.
         let shards: Vec<usize> = (0..SHARDS).collect();
@@ -90,7 +92,7 @@ async fn each_kind_is_kept_as_long_as_configured_and_by_the_decider_only() {
         store.pretend_decided(39).await.expect("written");
         keeper(Some(term)).pass().await;
         // Three of the last days, and the one entry that was not read, which is the oldest.
-        assert_eq!(counts(&store).await, (4, 10, 20, 30));
+        assert_eq!(counts(&store).await, (4, 10, 20, hours));
         store.close().await;
     }
 }

@@ -298,7 +298,7 @@ proptest! {
 fn lives_are_the_same_on_both_engines() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let lives: Vec<Vec<Step>> =
-        (0..4).map(|_| steps().new_tree(&mut runner).expect("a life").current()).collect();
+        (0..8).map(|_| steps().new_tree(&mut runner).expect("a life").current()).collect();
     block_on(async {
         for engine in Engine::both() {
             for life in &lives {

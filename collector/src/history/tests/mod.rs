@@ -2,6 +2,7 @@
 
 mod erase;
 mod life;
+mod tasks;
 
 use super::SeriesKey;
 use crate::{

@@ -17,23 +17,31 @@ use wire::Micros;
 
 const T0: Micros = Micros(1_795_000_000_000_000);
 
+#[derive(sqlx::FromRow)]
+struct Stored {
+    day: i64,
+    check_id: String,
+    min_at: i64,
+    max_at: i64,
+    row_count: i64,
+    level: i64,
+    data: Vec<u8>,
+}
+
 /// For tests only: everything at once, and nothing at all.
 impl Store {
     pub(crate) async fn all_segments(&self) -> Result<Vec<NewSegment>, Error> {
-        let rows: Vec<(i64, String, i64, i64, i64, i64, Vec<u8>)> = on!(self, pool => {
-            sqlx::query_as(
-                "SELECT day, check_id, min_at, max_at, row_count, level, data FROM segment ORDER BY day, check_id, number",
-            )
-            .fetch_all(pool).await?
+        let rows: Vec<Stored> = on!(self, pool => {
+            sqlx::query_as("SELECT * FROM segment ORDER BY day, check_id, number").fetch_all(pool).await?
         });
-        let segment = |(day, check, min_at, max_at, rows, level, data)| NewSegment {
-            day,
-            check,
-            min_at,
-            max_at,
-            rows,
-            level,
-            data,
+        let segment = |row: Stored| NewSegment {
+            day: row.day,
+            check: row.check_id,
+            min_at: row.min_at,
+            max_at: row.max_at,
+            rows: row.row_count,
+            level: row.level,
+            data: row.data,
         };
         Ok(rows.into_iter().map(segment).collect())
     }
