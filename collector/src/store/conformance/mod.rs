@@ -4,6 +4,7 @@ mod expiry;
 mod faults;
 mod hands;
 mod history;
+mod history_read;
 mod lease;
 mod notices;
 pub mod postgres;
