@@ -5,6 +5,7 @@ mod faults;
 mod hands;
 mod history;
 mod integrity;
+mod history_read;
 mod lease;
 mod notices;
 pub mod stories;
