@@ -1,7 +1,9 @@
 //! Several collectors on one PostgreSQL: all take reports and show pages, one decides. It dies, freezes, is cut off, is
 //! asked to stop, while users have to be moved: another one goes on, in time, and the old one writes nothing more.
 
-use crate::harness::{LONG, Setup, World, audit, database::Engine, eventually, witness::Witness, world::id};
+use crate::harness::{
+    LONG, Setup, World, audit, database::Engine, entrance::Mood, eventually, witness::Witness, world::id,
+};
 use anyhow::{Context, ensure};
 use lab::link::Fault;
 use std::time::{Duration, Instant};
@@ -125,20 +127,40 @@ impl Pair {
     }
 }
 
-/// An outage begins, and the decider meets its fate while the other would have to see to it.
-async fn take_over(fate: Fate, limit: Duration) -> anyhow::Result<()> {
+/// How far the decider has come with an outage when it meets its fate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// It has seen that something is wrong, and has written that down.
+    Suspecting,
+    /// It has decided, and waits for the answer to its webhook.
+    Telling,
+}
+
+/// An outage begins, and the decider meets its fate in the middle of it: the other one has to go on.
+async fn take_over(fate: Fate, moment: Moment, limit: Duration) -> anyhow::Result<()> {
     let mut pair = Pair::begin().await?;
     let both = pair.pids();
+    if moment == Moment::Telling {
+        pair.world.entrance.set_mood(Mood::Hang);
+    }
     pair.world.shop(&sick()).kill().await?;
-    // The old one has seen that something is wrong, and has written that down.
-    eventually("a suspicion is told", LONG, async || {
-        let story = pair.world.story().await?;
-        ensure!(story.of(TimelineKind::Suspicion).count() > 0, "{story:?}");
-        Ok(())
-    })
-    .await;
+    match moment {
+        Moment::Suspecting => {
+            eventually("a suspicion is told", LONG, async || {
+                let story = pair.world.story().await?;
+                ensure!(story.of(TimelineKind::Suspicion).count() > 0, "{story:?}");
+                Ok(())
+            })
+            .await;
+        }
+        Moment::Telling => drop(pair.world.wait_until_pending(&sick(), 1).await),
+    }
     let (old, new, took) = pair.strike(fate).await?;
-    println!("{fate:?}: the other decides after {took:.2?} (term {} after {})", new.term, old.term);
+    pair.world.entrance.set_mood(Mood::Normal);
+    println!(
+        "{fate:?} while {moment:?}: the other decides after {took:.2?} (term {} after {})",
+        new.term, old.term
+    );
     ensure!(took <= limit, "it took {took:?}; {limit:?} are promised");
 
     let view = pair.world.wait_until_evacuated(&sick()).await;
@@ -175,7 +197,7 @@ async fn take_over(fate: Fate, limit: Duration) -> anyhow::Result<()> {
     let samples = pair.witness.compare(&store).await?;
     store.close().await;
     println!(
-        "{fate:?}: {} reports with {samples} samples acknowledged by two collectors and compared, {} requests refused, \
+        "{fate:?} while {moment:?}: {} reports with {samples} samples acknowledged by two collectors and compared, {} requests refused, \
          {} broken; {} rows that only a decider may write, none of them by the old one afterwards",
         counts.acknowledged,
         counts.refused,
@@ -187,20 +209,25 @@ async fn take_over(fate: Fate, limit: Duration) -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn decider_killed() -> anyhow::Result<()> {
-    take_over(Fate::Killed, KILLED).await
+    take_over(Fate::Killed, Moment::Suspecting, KILLED).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn decider_stopped() -> anyhow::Result<()> {
-    take_over(Fate::Stopped, KILLED).await
+    take_over(Fate::Stopped, Moment::Suspecting, KILLED).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn decider_frozen() -> anyhow::Result<()> {
-    take_over(Fate::Frozen, SILENT).await
+    take_over(Fate::Frozen, Moment::Suspecting, SILENT).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn decider_cut_off() -> anyhow::Result<()> {
-    take_over(Fate::Cut, SILENT).await
+    take_over(Fate::Cut, Moment::Telling, SILENT).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn decider_frozen_while_it_tells() -> anyhow::Result<()> {
+    take_over(Fate::Frozen, Moment::Telling, SILENT).await
 }
