@@ -1,12 +1,7 @@
 //! A collector is backed up while it works, lost, and restored from a backup that is older than what receivers know.
 
 use crate::harness::{
-    LONG, Setup, World,
-    config::secret,
-    ending::proved,
-    entrance::Effect,
-    eventually,
-    process::sextant,
+    LONG, Setup, World, config::secret, ending::proved, entrance::Effect, eventually, process::sextant,
     world::id,
 };
 use anyhow::ensure;
@@ -30,7 +25,11 @@ async fn run(arguments: &[&dyn AsRef<OsStr>], code: i32) -> anyhow::Result<Strin
 /// The series of the shop: check, probe and target.
 async fn series(world: &World) -> anyhow::Result<BTreeSet<String>> {
     let page: Page<serde_json::Value> = world.api().get("/api/v1/services/shop/series").await?;
-    Ok(page.items.iter().map(|item| format!("{} {} {}", item["check"], item["probe"], item["target"])).collect())
+    Ok(page
+        .items
+        .iter()
+        .map(|item| format!("{} {} {}", item["check"], item["probe"], item["target"]))
+        .collect())
 }
 
 async fn plans(world: &World) -> anyhow::Result<Vec<Plan>> {
@@ -50,7 +49,8 @@ async fn a_lost_collector_is_restored_from_an_older_backup() -> anyhow::Result<(
     let folder = world.logs();
     let (archive, key) = (folder.join("sextant.bak"), folder.join("backup.key"));
     secret("backup", &key).await?;
-    let said = run(&[&"backup", &"--data", &world.data(), &"--out", &archive, &"--key-file", &key], 0).await?;
+    let said =
+        run(&[&"backup", &"--data", &world.data(), &"--out", &archive, &"--key-file", &key], 0).await?;
     ensure!(said.contains("encrypted") && said.contains("timeline"), "it said {said}");
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&archive)?.permissions());
     ensure!(mode & 0o777 == 0o600, "others can read it: {mode:o}");
@@ -77,7 +77,8 @@ async fn a_lost_collector_is_restored_from_an_older_backup() -> anyhow::Result<(
     let restored = world.story().await?;
     let old: Vec<&TimelineEntry> = restored.0.iter().take(story.0.len()).collect();
     assert_eq!(old, story.0.iter().collect::<Vec<_>>(), "the timeline begins as it was");
-    let own = restored.of(TimelineKind::Configuration).filter(|entry| entry.title == "Restored from a backup");
+    let own =
+        restored.of(TimelineKind::Configuration).filter(|entry| entry.title == "Restored from a backup");
     assert_eq!(own.count(), 1);
     let now_plans = plans(&world).await?;
     assert_eq!(now_plans[now_plans.len() - old_plans.len()..], old_plans, "plans are as they were");

@@ -19,13 +19,18 @@ impl Api {
         Ok(Api { client: runtime::tls::http_client(Duration::from_secs(2))?, address })
     }
 
-    /// `GET`, with a limit on the time it takes; other answers than 2xx are errors.
-    pub async fn text(&self, path: &str) -> anyhow::Result<String> {
+    /// `GET`, with a limit on the time it takes: the status and the body, whatever they are.
+    pub async fn answer(&self, path: &str) -> anyhow::Result<(u16, String)> {
         let url = format!("http://{}{path}", self.address);
         let response = self.client.get(&url).timeout(Duration::from_secs(10)).send().await?;
-        let status = response.status();
-        let text = response.text().await?;
-        anyhow::ensure!(status.is_success(), "{url} answered {status}: {text}");
+        Ok((response.status().as_u16(), response.text().await?))
+    }
+
+    /// `GET`; other answers than 2xx are errors.
+    pub async fn text(&self, path: &str) -> anyhow::Result<String> {
+        let (status, text) = self.answer(path).await?;
+        let address = self.address;
+        anyhow::ensure!((200..300).contains(&status), "http://{address}{path} answered {status}: {text}");
         Ok(text)
     }
 

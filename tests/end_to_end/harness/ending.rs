@@ -20,15 +20,20 @@ impl World {
         for region in &regions {
             ensure!(self.probe(region).stop().await? == 0, "the probe in {region} did not end well");
         }
-        ensure!(self.collector().stop().await? == 0, "the collector did not end well");
+        let mut collectors = self.leave_seats();
+        for collector in &mut collectors {
+            ensure!(collector.stop().await? == 0, "a collector did not end well");
+        }
         for region in &regions {
             no_false_alarm(self.probe(region))?;
         }
-        no_false_alarm(self.collector())?;
+        collectors.iter().try_for_each(no_false_alarm)?;
         for (region, shop) in &mut self.shops {
             ensure!(shop.stop().await? == 0, "the shop in {region} did not end well");
         }
-        let ledger = Ledger::read(&self.data()).await?;
+        let store = self.database.open().await?;
+        let ledger = Ledger::read(&store).await?;
+        store.close().await;
         for (region, runs) in counted {
             let probe = probe_of(&region);
             ledger.check_complete(&probe, &self.probe_data(&region).join("spool"))?;

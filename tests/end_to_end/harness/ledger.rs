@@ -1,5 +1,6 @@
 //! What is on the disks when every process has stopped: the collector's log and the probes' spools.
 
+use super::{config, witness};
 use anyhow::{Context, ensure};
 use collector::{decide::Event, store::Store};
 use probe::spool::Spool;
@@ -26,9 +27,9 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Reads the database of a collector that has stopped.
-    pub async fn read(data: &Path) -> anyhow::Result<Ledger> {
-        let store = Store::sqlite(&data.join("sextant.db")).await?;
+    /// Reads the database of collectors that have stopped, but for what the witness reported.
+    pub async fn read(store: &Store) -> anyhow::Result<Ledger> {
+        let theirs: Vec<ProbeId> = (0..witness::PROBES).map(config::witness).collect();
         let mut ledger = Ledger::default();
         let mut position = 0;
         loop {
@@ -36,13 +37,14 @@ impl Ledger {
             let Some(last) = logged.last() else { break };
             position = last.position;
             for entry in logged {
-                if let Event::Report { report, lost, .. } = &*entry.event {
+                if let Event::Report { report, lost, .. } = &*entry.event
+                    && !theirs.contains(&report.probe)
+                {
                     ledger.lost = ledger.lost.max(*lost);
                     ledger.reports.entry(report.probe.clone()).or_default().push(report.clone());
                 }
             }
         }
-        store.close().await;
         Ok(ledger)
     }
 

@@ -3,18 +3,25 @@
 //! Read [`world`] first: it puts the others together. [`process`] is a child that dies with its test, [`shop`] a
 //! region's server as a process of its own, [`entrance`] the public entrance and webhook receiver (written anew
 //! here, so that the product's own lab is not its only judge), [`api`] the REST client, [`story`] the timeline,
+//! [`database`] and [`seat`] where collectors keep everything and sit, [`witness`] somebody who reports and remembers,
 //! [`steps`] what every outage goes through, and [`ending`] with [`ledger`] how everything stops and what is on the disks then. Nothing waits by sleeping: [`eventually`] waits for a condition.
 
 pub mod api;
+pub mod audit;
 pub mod config;
+pub mod database;
 pub mod ending;
 pub mod entrance;
 pub mod ledger;
+pub mod next;
 pub mod port;
 pub mod process;
+pub mod seat;
 pub mod shop;
 pub mod steps;
 pub mod story;
+pub mod volume;
+pub mod witness;
 pub mod world;
 
 pub use process::Process;

@@ -65,6 +65,11 @@ impl Process {
         self.child.stdin.as_mut().ok_or_else(|| anyhow!("{} has no stdin", self.name))
     }
 
+    /// Its process id; none when it has ended.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Fails when it has ended.
     pub fn check_running(&mut self) -> anyhow::Result<()> {
         match self.child.try_wait()? {
@@ -75,9 +80,23 @@ impl Process {
 
     /// Asks it to stop (SIGTERM) and waits for its exit code.
     pub async fn stop(&mut self) -> anyhow::Result<i32> {
-        let id = self.child.id().with_context(|| format!("{} has ended before", self.name))?;
-        kill(Pid::from_raw(i32::try_from(id)?), Signal::SIGTERM)?;
+        self.signal(Signal::SIGTERM)?;
         self.exit_code().await
+    }
+
+    /// Freezes it (SIGSTOP): it holds what it holds, and does nothing.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        let id = self.child.id().with_context(|| format!("{} has ended before", self.name))?;
+        Ok(kill(Pid::from_raw(i32::try_from(id)?), signal)?)
     }
 
     /// Kills it (SIGKILL) and waits until it is gone.

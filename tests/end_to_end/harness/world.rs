@@ -7,13 +7,16 @@ use super::{
     LONG, Process,
     api::Api,
     config,
+    database::{Database, Engine},
     ending::proved,
     entrance::Entrance,
     eventually,
     port::Port,
     process::{print_logs, sextant},
+    seat::Seat,
     shop::Shop,
     story::Story,
+    witness::{self, Witness},
 };
 use anyhow::{Context, ensure};
 use lab::link::{Fault, Shape, TcpLink};
@@ -45,12 +48,17 @@ pub struct Setup {
     pub regions: &'static [&'static str],
     /// `steering.hold`; `None` leaves the default of production.
     pub hold: Option<&'static str>,
+    pub engine: Engine,
+    /// Collectors on that database; with SQLite one.
+    pub collectors: usize,
+    /// Whether the document has the probes of [`World::witness`].
+    pub witness: bool,
 }
 
 impl Default for Setup {
     /// Three probes, and a hold that does not make tests long.
     fn default() -> Self {
-        Setup { regions: &SHOPS, hold: Some("3s") }
+        Setup { regions: &SHOPS, hold: Some("3s"), engine: Engine::Sqlite, collectors: 1, witness: false }
     }
 }
 
@@ -61,9 +69,11 @@ pub struct World {
     pub(super) shops: BTreeMap<RegionId, Shop>,
     /// From each probe (and from the entrance, `None`) to each region's server.
     links: BTreeMap<(Option<RegionId>, RegionId), TcpLink>,
-    port: Port,
-    api: Api,
-    collector: Option<Process>,
+    /// The collectors' places, in the order in which probes try them.
+    seats: Vec<Seat>,
+    /// Which of them [`World::api`] asks.
+    asked: usize,
+    pub database: Database,
     probe_ports: BTreeMap<RegionId, Port>,
     pub(super) probes: BTreeMap<RegionId, Process>,
     /// Below those who write there, because fields are dropped from above.
@@ -102,39 +112,86 @@ impl World {
             config::secret("token", &folder.path().join(format!("{region}.token"))).await?;
             probe_ports.insert(region.clone(), Port::reserve()?);
         }
+        for probe in (0..witness::PROBES).map(config::witness).filter(|_| setup.witness) {
+            config::secret("token", &folder.path().join(format!("{probe}.token"))).await?;
+        }
         let entrance = Entrance::open(&key, upstreams).await?;
         let document = folder.path().join("sextant.yaml");
         config::write(&document, &setup, &regions[..SHOPS.len()], entrance.webhook()).await?;
-        let port = Port::reserve()?;
-        let api = Api::new(port.address)?;
-        let (collector, probes) = (None, BTreeMap::new());
-        Ok(World { folder, entrance, shops, links, port, api, collector, probe_ports, probes, _room: room })
+        let data = |index: usize| folder.path().join(["collector", "collector-2", "collector-3"][index]);
+        let database = Database::start(setup.engine, &data(0));
+        let mut seats = Vec::new();
+        for index in 0..setup.collectors {
+            let link = database.link().await?;
+            let url = database.url(link.as_ref());
+            let data = data(index);
+            let name = data.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            seats.push(Seat::new(name, data, link, url)?);
+        }
+        let probes = BTreeMap::new();
+        Ok(World {
+            folder,
+            entrance,
+            shops,
+            links,
+            seats,
+            asked: 0,
+            database,
+            probe_ports,
+            probes,
+            _room: room,
+        })
     }
 
     /// Starts everything, and waits until it is steady (see [`World::settle`]).
     pub async fn start(setup: Setup) -> anyhow::Result<World> {
         let mut world = World::prepare(setup).await?;
-        world.start_collector().await?;
-        for region in setup.regions {
-            world.start_probe(&id(region)).await?;
-        }
-        world.settle().await;
+        world.start_all().await?;
         Ok(world)
+    }
+
+    /// Starts the collectors and the probes of a world that was prepared, and waits until it is steady.
+    pub async fn start_all(&mut self) -> anyhow::Result<()> {
+        for seat in 0..self.seats.len() {
+            self.start_seat(seat).await?;
+        }
+        self.start_probes().await?;
+        self.settle().await;
+        Ok(())
+    }
+
+    /// Starts the probe of each region.
+    pub async fn start_probes(&mut self) -> anyhow::Result<()> {
+        let regions: Vec<RegionId> = self.probe_ports.keys().cloned().collect();
+        for region in &regions {
+            self.start_probe(region).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the data of the first collector in another folder. Call it before anything is started.
+    pub fn keep_data_in(&mut self, folder: &Path) {
+        self.seats[0].data = folder.to_owned();
+        if let Database::Sqlite(data) = &mut self.database {
+            *data = folder.to_owned();
+        }
     }
 
     /// Starts the collector on the world's data and port, and waits until it is ready.
     pub async fn start_collector(&mut self) -> anyhow::Result<()> {
-        let process = Process::start("collector", &self.logs(), self.collector_command(self.port.address))?;
-        let process = self.collector.insert(process);
-        let api = &self.api;
-        eventually("the collector is ready", LONG, async || {
-            process.check_running()?;
-            api.text("/readyz").await
-        })
-        .await;
-        let said = format!("Sextant's dashboard: http://{}/", self.port.address);
-        ensure!(process.stdout().contains(&said), "the collector said {:?}", process.stdout());
-        Ok(())
+        self.start_seat(0).await
+    }
+
+    /// Starts the collector of a seat, and waits until it is ready.
+    pub async fn start_seat(&mut self, seat: usize) -> anyhow::Result<()> {
+        self.spawn_seat(seat)?;
+        self.seats[seat].wait_until_ready().await
+    }
+
+    /// Starts the collector of a seat, without waiting for it.
+    pub fn spawn_seat(&mut self, seat: usize) -> anyhow::Result<&mut Process> {
+        let (document, logs) = (self.path("sextant.yaml"), self.logs());
+        self.seats[seat].spawn(&document, &logs)
     }
 
     /// The command of a collector on the world's configuration and data.
@@ -149,7 +206,9 @@ impl World {
     pub async fn start_probe(&mut self, region: &RegionId) -> anyhow::Result<()> {
         let mut command = sextant();
         command.args(["probe", "--region", region.as_str()]);
-        command.arg("--collector").arg(format!("http://{}", self.port.address));
+        let collectors: Vec<String> =
+            self.seats.iter().map(|seat| format!("http://{}", seat.port.address)).collect();
+        command.arg("--collector").arg(collectors.join(","));
         command.arg("--token-file").arg(self.path(&format!("{region}.token")));
         command.arg("--data").arg(self.probe_data(region));
         command.arg("--listen").arg(self.probe_ports[region].address.to_string());
@@ -174,9 +233,25 @@ impl World {
         .await
     }
 
-    /// The REST API.
+    /// The REST API, of the first collector unless [`World::ask`] says otherwise.
     pub fn api(&self) -> &Api {
-        &self.api
+        &self.seats[self.asked].api
+    }
+
+    /// Says which collector is asked from now on.
+    pub fn ask(&mut self, seat: usize) {
+        self.asked = seat;
+    }
+
+    /// The place of a collector.
+    pub fn seat(&mut self, seat: usize) -> &mut Seat {
+        &mut self.seats[seat]
+    }
+
+    /// Begins to report as several more probes, and to remember what was acknowledged.
+    pub fn witness(&self, seed: u64) -> anyhow::Result<Witness> {
+        let collectors: Vec<SocketAddr> = self.seats.iter().map(|seat| seat.port.address).collect();
+        Witness::start(self.folder.path(), &collectors, seed)
     }
 
     /// The API of a probe.
@@ -186,17 +261,17 @@ impl World {
 
     /// The shop with its verdicts and its plan.
     pub async fn service(&self) -> anyhow::Result<ServiceView> {
-        self.api.get("/api/v1/services/shop").await
+        self.api().get("/api/v1/services/shop").await
     }
 
     /// The plan in force.
     pub async fn plan(&self) -> anyhow::Result<PlanView> {
-        self.api.get("/api/v1/services/shop/plan").await
+        self.api().get("/api/v1/services/shop/plan").await
     }
 
     /// The timeline, oldest first.
     pub async fn story(&self) -> anyhow::Result<Story> {
-        self.api.story().await
+        self.api().story().await
     }
 
     /// A region's server.
@@ -206,7 +281,12 @@ impl World {
 
     /// The collector's process.
     pub fn collector(&mut self) -> &mut Process {
-        self.collector.as_mut().expect("the collector was started")
+        self.seats[0].process()
+    }
+
+    /// Takes the collectors' processes out of their seats, so that they can be stopped for good.
+    pub(super) fn leave_seats(&mut self) -> Vec<Process> {
+        self.seats.iter_mut().filter_map(Seat::leave).collect()
     }
 
     /// A probe's process.
@@ -223,7 +303,7 @@ impl World {
 
     /// The collector's data folder.
     pub fn data(&self) -> PathBuf {
-        self.path("collector")
+        self.seats[0].data.clone()
     }
 
     /// Where output goes.

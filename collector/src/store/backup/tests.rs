@@ -15,11 +15,7 @@ use crate::{
         State,
         state::{PlanState, ServiceState},
     },
-    store::{
-        Store,
-        conformance::{postgres::Cluster, stories},
-        migrate, payload,
-    },
+    store::{Store, conformance::stories, migrate, payload},
 };
 use sqlx::{ConnectOptions, sqlite::SqliteConnectOptions};
 use std::{
@@ -30,6 +26,7 @@ use std::{
         atomic::{AtomicI64, Ordering},
     },
 };
+use test_postgres::Cluster;
 use wire::{Micros, view::TimelineKind};
 
 const NOW: Micros = Micros(1_895_000_000_000_000);

@@ -2,8 +2,8 @@
 
 use super::{
     Engine,
-    postgres::until,
     stories::{T0, report_at, window_at},
+    until,
 };
 use crate::store::{
     Entry, Expired, Kind, Store,

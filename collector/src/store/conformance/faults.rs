@@ -2,8 +2,8 @@
 
 use super::{
     Engine,
-    postgres::until,
     stories::{T0, report},
+    until,
 };
 use crate::store::{Entry, Error, Health, Reaction, Store, db::write};
 use std::{
@@ -265,12 +265,12 @@ async fn connections_that_are_killed_are_replaced() {
     append(&store, &[report("p1", 1)]).await.expect("stored");
     let kill =
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'sextant %'";
-    engine.cluster().sql(kill);
+    engine.cluster().query(kill);
     // Idle ones are replaced without anybody noticing.
     assert_eq!(append(&store, &[report("p1", 2)]).await.expect("stored"), [true]);
     // One that is killed at work fails that work, and only that.
     let hanging = store.hang().await;
-    engine.cluster().sql(kill);
+    engine.cluster().query(kill);
     let error = hanging.finish(Ok(())).await.expect_err("killed");
     assert_eq!(error.reaction(), Reaction::Retry, "{error:?}");
     heals(&store).await;
@@ -285,7 +285,7 @@ async fn a_server_that_restarts_is_waited_for() {
     let store = engine.open().await;
     let (stop, task) = healing(&store);
     append(&store, &[report("p1", 1)]).await.expect("stored");
-    engine.cluster_mut().stop();
+    engine.cluster_mut().kill();
     let error = append(&store, &[report("p1", 2)]).await.expect_err("it is down");
     assert_eq!(error.reaction(), Reaction::Retry, "{error:?}");
     assert!(!what(&store).is_empty(), "degraded");
@@ -302,16 +302,16 @@ async fn a_standby_is_told_apart() {
     let engine = Engine::postgres();
     let store = engine.open().await;
     let (stop, task) = healing(&store);
-    engine.cluster().sql("ALTER SYSTEM SET default_transaction_read_only = on");
-    engine.cluster().sql("SELECT pg_reload_conf()");
+    engine.cluster().query("ALTER SYSTEM SET default_transaction_read_only = on");
+    engine.cluster().query("SELECT pg_reload_conf()");
     until("writes are refused", async || {
         let refused = append(&store, &[report("p1", 1)]).await.is_err();
         refused && what(&store).contains("takes no writes")
     })
     .await;
     assert!(store.log_after(0, 10).await.is_ok(), "reading goes on");
-    engine.cluster().sql("ALTER SYSTEM RESET default_transaction_read_only");
-    engine.cluster().sql("SELECT pg_reload_conf()");
+    engine.cluster().query("ALTER SYSTEM RESET default_transaction_read_only");
+    engine.cluster().query("SELECT pg_reload_conf()");
     heals(&store).await;
     stop.cancel();
     task.await.expect("it stops");
@@ -327,7 +327,7 @@ async fn statements_and_waits_for_locks_end() {
     let mut other = Psql::start(&engine, "BEGIN; LOCK TABLE revision; SELECT pg_sleep(60)");
     let locked = "SELECT COUNT(*) > 0 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
                   WHERE c.relname = 'revision' AND l.mode = 'AccessExclusiveLock' AND l.granted";
-    until("the table is locked", async || engine.cluster().sql(locked) == "t").await;
+    until("the table is locked", async || engine.cluster().query(locked) == "t").await;
     let error = store.revise("a: 1", T0).await.expect_err("locked");
     assert_eq!(error.reaction(), Reaction::Retry, "{error:?}");
     assert_eq!(*store.health().borrow(), Health::Ok);

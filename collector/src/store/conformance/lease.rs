@@ -2,8 +2,8 @@
 
 use super::{
     Engine,
-    postgres::until,
     stories::{T0, commit},
+    until,
 };
 use crate::{
     decide::State,
@@ -64,10 +64,10 @@ async fn a_transaction_of_the_holder_is_never_overtaken() {
     let (one, other) = (engine.open().await, engine.open().await);
     let first = one.claim("one", T0).await.expect("asked").expect("free");
     let hanging = one.hang_fenced(first).await;
-    engine.cluster().sql("UPDATE lease SET renewed = 0");
+    engine.cluster().query("UPDATE lease SET renewed = 0");
     assert_eq!(other.claim("other", T0).await.expect("does not wait"), None, "a transaction is open");
     assert!(one.renew(first).await.expect("not held up"));
-    engine.cluster().sql("UPDATE lease SET renewed = 0");
+    engine.cluster().query("UPDATE lease SET renewed = 0");
     drop(hanging);
     until("the lease is free", async || other.claim("other", T0).await.expect("asked").is_some()).await;
 }

@@ -6,17 +6,28 @@ mod hands;
 mod history;
 mod lease;
 mod notices;
-pub mod postgres;
 pub mod stories;
 
 use super::{Options, Place, Store};
-use postgres::Cluster;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+use test_postgres::Cluster;
 
 /// An empty store of one kind, and what keeps it alive.
 pub(crate) enum Engine {
     Sqlite(tempfile::TempDir),
     Postgres(Cluster),
+}
+
+/// Waits for a condition for a minute.
+async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !condition().await {
+        assert!(Instant::now() < end, "not within 60 s: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 impl Engine {

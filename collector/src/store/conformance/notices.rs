@@ -50,7 +50,7 @@ async fn a_listener_that_is_cut_off_says_so_and_hears_again() {
     let mut engine = Engine::postgres();
     let store = engine.open().await;
     let mut notices = store.listen().await;
-    engine.cluster().sql(
+    engine.cluster().query(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'sextant %'",
     );
     assert_eq!(next(&mut notices).await, Notice::Reconnected);
