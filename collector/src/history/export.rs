@@ -92,7 +92,7 @@ impl Export {
             from = end;
         }
         snapshot.end().await?;
-        self.unsealed(&moment, |key, row| {
+        self.unsealed(&moment, &self.range, |key, row| {
             exported.rows += 1;
             each(key, row)
         })
@@ -146,14 +146,17 @@ impl Export {
         let mut exported = Exported::default();
         let mut snapshot = self.store.history().await?;
         let moment = self.moment(&mut snapshot).await?;
+        let hour = |at: i64| at.div_euclid(HOUR_US) + i64::from(at.rem_euclid(HOUR_US) > 0);
+        // Also the last hour is told as a whole, as its stored part is.
+        let end = hour(self.range.end).saturating_mul(HOUR_US);
+        let hours = hour(self.range.start).saturating_mul(HOUR_US)..end;
         // Few: hours of some minutes, or of as long as sealing was held up.
         let mut unsealed: BTreeMap<(i64, SeriesKey), Rollup> = BTreeMap::new();
-        self.unsealed(&moment, |key, row| {
+        self.unsealed(&moment, &hours, |key, row| {
             unsealed.entry((row.at.div_euclid(HOUR_US), key.clone())).or_default().add(row);
             Ok(())
         })
         .await?;
-        let hour = |at: i64| at.div_euclid(HOUR_US) + i64::from(at.rem_euclid(HOUR_US) > 0);
         let oldest = snapshot.oldest_hour().await?.unwrap_or(i64::MAX / HOUR_US);
         let (mut from, end) = (hour(self.range.start).max(oldest), hour(self.range.end));
         let ids: Vec<i64> = moment.series.keys().copied().collect();
@@ -190,8 +193,7 @@ impl Export {
             from = next;
         }
         snapshot.end().await?;
-        let begins = |hour: i64| self.range.contains(&hour.saturating_mul(HOUR_US));
-        for ((hour, key), rollup) in unsealed.iter().filter(|((hour, _), _)| begins(*hour)) {
+        for ((hour, key), rollup) in &unsealed {
             each(key, *hour, rollup)?;
             exported.rows += 1;
         }
@@ -257,10 +259,11 @@ impl Export {
         self.selector.takes(key.as_ref())
     }
 
-    /// Hands on the runs of the range that are in the log and not sealed yet, in about the order in which they came.
+    /// Hands on the runs of a range that are in the log and not sealed yet, in about the order in which they came.
     async fn unsealed(
         &self,
         moment: &Moment,
+        range: &Range<i64>,
         mut each: impl FnMut(&SeriesKey, &Row) -> io::Result<()>,
     ) -> Result<(), Error> {
         let configured = Configured::new(&moment.config);
@@ -286,7 +289,7 @@ impl Export {
                         Some(takes) => *takes,
                         None => *keys.entry(key.clone()).or_insert(self.takes(key)),
                     };
-                    for (_, row) in head.rows(self.range.start, self.range.end).filter(|_| takes) {
+                    for (_, row) in head.rows(range.start, range.end).filter(|_| takes) {
                         if written.is_ok() {
                             written = each(key, &row);
                         }

@@ -8,7 +8,7 @@ use crate::history::{Erasures, Selection, SeriesKey};
 use futures_util::TryStreamExt;
 use series::{DAY_US, rollup::Rollup};
 use sqlx::{FromRow, Postgres, QueryBuilder, Sqlite};
-use std::ops::Range;
+use std::{cmp::Reverse, ops::Range};
 
 /// The most values in one `IN (…)`.
 const LIST: usize = 512;
@@ -421,7 +421,7 @@ impl Snapshot {
             });
             found.extend(rows);
         }
-        found.sort_by(|a, b| b.max_at.cmp(&a.max_at));
+        found.sort_by_key(|facts| Reverse(facts.max_at));
         Ok(found)
     }
 

@@ -82,8 +82,8 @@ async fn compare(place: &Place, samples: &[Value], range: &Range<i64>) {
     let whole = export(place, range, &[]).await;
     assert_eq!(runs(&whole).await, expected(samples, range));
     let hours = hours(&whole).await;
-    let first = range.start.div_euclid(HOUR_US) + i64::from(range.start.rem_euclid(HOUR_US) > 0);
-    let from_first_hour = first * HOUR_US..i64::MAX;
+    let next_hour = |at: i64| (at + HOUR_US - 1).div_euclid(HOUR_US) * HOUR_US;
+    let whole_hours = next_hour(range.start)..next_hour(range.end);
     for ((target, hour), rollup) in &hours {
         let of = expected(samples, &(hour * HOUR_US..(hour + 1) * HOUR_US));
         let of: Vec<&Run> = of.iter().filter(|(_, of, ..)| of == target).collect();
@@ -93,7 +93,7 @@ async fn compare(place: &Place, samples: &[Value], range: &Range<i64>) {
         assert_eq!((rollup.min_us, rollup.max_us), (times.clone().min(), times.max()));
     }
     let sum: u64 = hours.values().map(Rollup::runs).sum();
-    assert_eq!(sum, expected(samples, &from_first_hour).len() as u64);
+    assert_eq!(sum, expected(samples, &whole_hours).len() as u64);
 
     let mut stories: Vec<(i64, String)> = Vec::new();
     let take = |evidence: &crate::store::StoredEvidence| {
@@ -119,20 +119,25 @@ async fn every_run_is_exported_once_wherever_it_is() {
     let mut sent = samples(until - 3 * HOUR_US, 300);
     // Across midnight, from within an hour to the end.
     let range = until - 20 * HOUR_US..until + 1;
+    // Ends within an hour that goes on.
+    let shorter = until - 6 * HOUR_US..until - 40 * 60_000_000;
     let collector = Running::start(Running::folder()).await;
     collector.report(1, sent.clone()).await;
     compare(&collector.place(), &sent, &range).await;
+    compare(&collector.place(), &sent, &shorter).await;
 
     // It seals when it stops.
     let place = collector.place();
     let folder = collector.stop().await;
     compare(&place, &sent, &range).await;
+    compare(&place, &sent, &shorter).await;
 
     let collector = Running::start(folder).await;
     let more = samples(until, 100);
     collector.report(2, more.clone()).await;
     sent.extend(more);
     compare(&collector.place(), &sent, &range).await;
+    compare(&collector.place(), &sent, &shorter).await;
     collector.stop().await;
 }
 
