@@ -44,6 +44,7 @@ CREATE TABLE evidence (
   address   TEXT,
   served_by TEXT,
   trace_id  TEXT,
+  withheld  TEXT,             -- JSON: what stands for content that a region's policy keeps elsewhere or encrypted
 -- sqlite: PRIMARY KEY (position, ordinal)
 -- postgres: PRIMARY KEY (position, ordinal, received)
 )

@@ -126,6 +126,7 @@ impl Series {
                 step: None,
                 excerpt: refused
                     .then(|| "{\"error\":\"no healthy upstream\",\"request\":\"r-4711\"}".to_owned()),
+                withheld: None,
             }),
             steps: Vec::new(),
         }

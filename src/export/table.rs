@@ -116,6 +116,7 @@ pub const EVIDENCE: &[Column] = &[
     maybe("address", Kind::Text),
     maybe("served_by", Kind::Text),
     maybe("trace_id", Kind::Text),
+    maybe("withheld", Kind::Text),
 ];
 
 fn text(text: &str) -> Value {
@@ -203,6 +204,7 @@ pub fn evidence(of: &StoredEvidence) -> Vec<Value> {
         maybe_text(of.address.as_deref()),
         maybe_text(of.served_by.as_deref()),
         maybe_text(of.trace_id.as_deref()),
+        maybe_text(of.withheld.as_deref()),
     ]
 }
 

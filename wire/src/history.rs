@@ -7,6 +7,7 @@ use crate::{
     CheckId, Micros, ProbeId, RegionId,
     assignment::Target,
     instant::rfc3339,
+    residency::Withheld,
     sample::{FailClass, Flag, Outcome, Phases, Trigger},
 };
 use serde::{Deserialize, Serialize};
@@ -179,4 +180,7 @@ pub struct EvidenceView {
     pub served_by: Option<String>,
     /// The trace id sent in `traceparent`.
     pub trace_id: Option<String>,
+    /// Where the content is, when a region's policy keeps it elsewhere or encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<Withheld>,
 }

@@ -124,5 +124,6 @@ fn view(stored: StoredEvidence) -> Option<EvidenceView> {
         address: stored.address,
         served_by: stored.served_by,
         trace_id: stored.trace_id,
+        withheld: stored.withheld.and_then(|json| serde_json::from_str(&json).ok()),
     })
 }

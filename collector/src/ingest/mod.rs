@@ -59,7 +59,8 @@ pub async fn reports(
         let mut taken = taken;
         taken.join(intake.room.take(body.len()).ok_or(Refused::Busy)?);
         let Intake { assigned, clocks, .. } = &intake;
-        let desk = Desk { config: &config, assigned, residency: &residency, clocks, caller: &caller, received };
+        let desk =
+            Desk { config: &config, assigned, residency: &residency, clocks, caller: &caller, received };
         Ok((desk.read(&body)?, taken))
     };
     // The room is held until the commit.

@@ -38,6 +38,11 @@ impl Row<'_> {
         self.sample.evidence.as_ref()?.step.as_deref().map(clean)
     }
 
+    /// JSON of what stands for content that was taken out.
+    pub(super) fn withheld(&self) -> Option<String> {
+        self.sample.evidence.as_ref()?.withheld.as_ref().map(crate::store::db::text)
+    }
+
     pub(super) fn excerpt(&self) -> Option<String> {
         self.sample.evidence.as_ref()?.excerpt.as_deref().map(clean)
     }
@@ -78,7 +83,7 @@ macro_rules! keep {
         for rows in evidence.chunks(crate::store::log::ROWS) {
             let mut query = sqlx::QueryBuilder::new(
                 "INSERT INTO evidence (position, ordinal, at, received, check_id, probe, target, outcome, slow, total_us,
-                                       status, step, summary, excerpt, address, served_by, trace_id) ",
+                                       status, step, summary, excerpt, address, served_by, trace_id, withheld) ",
             );
             query.push_values(rows, |mut bound, row| {
                 let sample = row.sample;
@@ -99,7 +104,8 @@ macro_rules! keep {
                     .push_bind(row.excerpt())
                     .push_bind(sample.address.as_deref().map(crate::store::evidence::clean))
                     .push_bind(sample.served_by.as_deref().map(crate::store::evidence::clean))
-                    .push_bind(sample.trace_id.as_deref().map(crate::store::evidence::clean));
+                    .push_bind(sample.trace_id.as_deref().map(crate::store::evidence::clean))
+                    .push_bind(row.withheld());
             });
             query.build().persistent(false).execute(&mut *$tx).await?;
         }

@@ -51,6 +51,8 @@ pub struct StoredEvidence {
     pub address: Option<String>,
     pub served_by: Option<String>,
     pub trace_id: Option<String>,
+    /// JSON of [`wire::residency::Withheld`].
+    pub withheld: Option<String>,
 }
 
 impl Store {
@@ -63,7 +65,7 @@ impl Store {
         Ok(on!(self, pool => {
             let mut query = QueryBuilder::new(
                 "SELECT position, ordinal, at, received, check_id, probe, target, outcome, slow, total_us, status,
-                    step, summary, excerpt, address, served_by, trace_id FROM evidence WHERE at >= ",
+                    step, summary, excerpt, address, served_by, trace_id, withheld FROM evidence WHERE at >= ",
             );
             query.push_bind(from).push(" AND at < ").push_bind(to);
             let lists = [
