@@ -51,7 +51,7 @@ async fn history_and_load_are_what_the_collector_tells() {
     assert!(lines.len() >= 6);
     assert!(lines.iter().all(|line| line["ours"]["count"] == 4), "{lines:?}");
 
-    let sent = load(&[
+    let asked = [
         "send",
         "--config",
         &config,
@@ -66,7 +66,8 @@ async fn history_and_load_are_what_the_collector_tells() {
         "--pid",
         &pid,
         "--json",
-    ]);
+    ];
+    let sent = load(&asked);
     let told: Value = serde_json::from_str(&sent.await.expect("all stored")).expect("JSON");
     assert_eq!(told["acknowledged_samples"], told["samples"]);
     assert!(told["samples"].as_u64().expect("a number") >= 3_000, "{told}");
@@ -87,7 +88,7 @@ async fn load_that_is_never_taken_is_told() {
     let config = format!("{path}/sextant.yaml");
     // Another token than the collector has.
     std::fs::write(folder.path().join("tokens/probe-000.token"), "not-the-token").expect("written");
-    let sent = load(&[
+    let asked = [
         "send",
         "--config",
         &config,
@@ -99,7 +100,8 @@ async fn load_that_is_never_taken_is_told() {
         "1",
         "--samples-per-report",
         "50",
-    ]);
+    ];
+    let sent = load(&asked);
     let refused = sent.await.expect_err("the collector knows no such token");
     assert!(refused.contains("never acknowledged") && refused.contains("401"), "{refused}");
     assert_eq!(collector.stop().await.expect("it stops"), 0);

@@ -265,8 +265,8 @@ impl Place {
         let store = Store::sqlite(&self.path().join("collector/sextant.db")).await.expect("the database");
         let logged = store.log_after(0, 100_000).await.expect("the log");
         store.close().await;
-        let samples = logged.into_iter().flat_map(|entry| match entry.event {
-            Event::Report { report, .. } => report.samples,
+        let samples = logged.into_iter().flat_map(|entry| match &*entry.event {
+            Event::Report { report, .. } => report.samples.clone(),
             _ => Vec::new(),
         });
         samples.filter_map(|sample| sample.evidence?.withheld).collect()

@@ -22,8 +22,12 @@ fn run(&(check, target, _, age_min, failed): &Run) -> Sample {
     let mut run = sample(CHECKS[check], if target { "a" } else { "b" }, age_min * 60);
     if failed {
         run.outcome = Outcome::Fail(FailClass::Status);
-        run.evidence =
-            Some(Evidence { summary: "status 500 of Ann".into(), step: None, excerpt: Some("<Ann>".into()) });
+        run.evidence = Some(Evidence {
+            summary: "status 500 of Ann".into(),
+            step: None,
+            excerpt: Some("<Ann>".into()),
+            withheld: None,
+        });
     }
     if check == 1 {
         run.steps = vec![step("open")];

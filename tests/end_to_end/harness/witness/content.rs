@@ -51,6 +51,7 @@ fn sample(random: &Random, scheduled: Micros) -> Sample {
         summary: text.to_owned(),
         step: None,
         excerpt: (us(2.0) == 0).then(|| text.repeat(3)),
+        withheld: None,
     });
     Sample {
         check: id(config::WITNESS_CHECK),
