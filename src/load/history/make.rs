@@ -129,7 +129,7 @@ fn sample(check: &CheckId, target: &Target, row: &Row) -> Sample {
         certificate_expires: None,
         flags: row.flags.iter().collect(),
         trace_id: None,
-        evidence: Some(Evidence { summary, step: None, excerpt: None }),
+        evidence: Some(Evidence { summary, step: None, excerpt: None, withheld: None }),
         steps: Vec::new(),
     }
 }
