@@ -35,6 +35,7 @@ pub async fn run(args: Args, format: LogFormat) -> anyhow::Result<()> {
         data: args.data,
         listen: args.listen,
         database: args.database,
+        extra_migrations: Vec::new(),
         lab: None,
     };
     let collector =

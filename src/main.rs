@@ -2,13 +2,16 @@
 //!
 //! One binary for every role. Each subcommand is a file here; what they do lives in the crates beside.
 
+mod backup;
 mod check;
 mod collector;
 mod demo;
 mod exit;
+mod export;
 mod load;
 mod place;
 mod probe;
+mod restore;
 mod secret;
 mod simulate;
 mod version;
@@ -44,9 +47,15 @@ enum Command {
     Check(check::Args),
     /// Put a collector under load, and measure it.
     Load(Box<load::Args>),
+    /// Copy the whole database into one file, while the collector runs; or look whether such a file is whole.
+    Backup(backup::Args),
+    /// Fill a new, empty database from a file that `sextant backup` made.
+    Restore(restore::Args),
     /// Make the decisions of a time range again, from the log, and compare them with those of then.
     Simulate(simulate::Args),
-    /// Make a secret: a probe's token or a webhook key.
+    /// Write the history of a time range to a Parquet or CSV file.
+    Export(export::Args),
+    /// Make a secret: a probe's token, a webhook key, a key of backups.
     Secret(secret::Args),
 }
 
@@ -67,7 +76,10 @@ fn main() -> ExitCode {
                 Command::Probe(args) => probe::run(args, format).await,
                 Command::Check(args) => check::run(&args).await,
                 Command::Load(args) => load::run(*args).await,
+                Command::Backup(args) => backup::run(args).await,
+                Command::Restore(args) => restore::run(args).await,
                 Command::Simulate(args) => simulate::run(args).await,
+                Command::Export(args) => export::run(args).await,
                 Command::Secret(args) => secret::run(&args),
             }
         }),

@@ -19,6 +19,8 @@ enum Kind {
     Webhook,
     /// The key of the probes' mesh, to stdout.
     Mesh,
+    /// A key for `sextant backup --key-file`, to stdout.
+    Backup,
 }
 
 /// Prints it.
@@ -32,6 +34,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         }
         Kind::Webhook => println!("{}", webhook(&random)),
         Kind::Mesh => println!("{}", mesh(&random)),
+        Kind::Backup => println!("{}", collector::backup::Key::text(random.bytes())),
     }
     Ok(())
 }

@@ -5,15 +5,19 @@ use crate::{
     board::Board,
     config::{self, Config},
     deliver::{Dispatcher, Receivers},
+    exchange::Exchange,
     fold::Fold,
-    history::query::Queries,
+    history::{
+        History,
+        query::{self, Queries},
+    },
     hub::Hub,
     ingest::{self, Intake, Writer, assigned::Assigned, auth::Tokens},
     mandate::Mandate,
     mesh,
     metrics::Metrics,
     retention, store,
-    store::Store,
+    store::{ExtraMigration, Options, Place, Store},
     tail::Tail,
 };
 use axum::Router;
@@ -53,6 +57,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// A PostgreSQL URL, instead of SQLite in the data folder.
     pub database: Option<String>,
+    /// Migrations after those of this program, as the next version would have; for tests of upgrades.
+    pub extra_migrations: Vec<ExtraMigration>,
     /// The demo's world, shown as a panel on the first page.
     pub lab: Option<Arc<dyn web::Lab>>,
 }
@@ -92,6 +98,9 @@ pub struct App {
     pub intake: Intake,
     pub writer: Writer,
     pub mandate: Mandate,
+    pub history: History,
+    /// Whether the history in memory is complete.
+    pub caught_up: watch::Receiver<bool>,
     pub hub: Hub,
     pub mesh: Arc<mesh::Plans>,
     pub board: Board,
@@ -146,10 +155,12 @@ impl Collector {
                 "everybody who reaches this address can read the dashboard: nothing asks for a password yet"
             );
         }
-        let store = match &settings.database {
-            Some(url) => Store::postgres(url).await?,
-            None => Store::sqlite(&settings.data.join("sextant.db")).await?,
+        let place = match &settings.database {
+            Some(url) => Place::Postgres(url.clone()),
+            None => Place::Sqlite(settings.data.join("sextant.db")),
         };
+        let extra_migrations = settings.extra_migrations;
+        let store = Store::open(Options { extra_migrations, ..Options::new(place) }).await?;
 
         let now = clock.now();
         let (revision, _) = store.revise(&document, now).await?;
@@ -159,16 +170,19 @@ impl Collector {
         let tail = Tail::new(store.clone());
         let mandate = Mandate::default();
         let planned = Arc::new(Notify::new());
+        let own = format!("{address}, process {}", std::process::id());
+        let exchange = Exchange::new(store.clone(), hub.clone(), own.clone());
+        let history = History::open(store.clone(), &config, clock.clone()).await?;
         let fold = Fold::new(
             Arc::clone(&config),
             revision,
             store.clone(),
             tail.clone(),
-            hub.clone(),
+            exchange.clone(),
             clock.clone(),
             mandate.clone(),
             Arc::clone(&planned),
-            format!("{address}, process {}", std::process::id()),
+            own,
         )
         .await?;
         let published = fold.published();
@@ -186,6 +200,10 @@ impl Collector {
             changes,
         );
         let writer = ingest::start(&tasks, store.clone(), tail.clone());
+        let (lease, feed) = (mandate.clone(), tail.clone());
+        let caught_up = history.start(&tasks, feed, Arc::new(move || lease.term()));
+        let others = tail.clone();
+        tasks.spawn(Stage::Intake, "exchange", |stop| exchange.run(others, stop));
         let dispatcher = Dispatcher {
             store: store.clone(),
             receivers: Arc::new(receivers),
@@ -206,7 +224,7 @@ impl Collector {
 
         let closing = tasks.stopping(Stage::Intake);
         let tokens = Arc::new(tokens);
-        let queries = Queries::new(store.clone(), Arc::clone(&config), Arc::new(|_, _| Vec::new()));
+        let queries = Queries::new(store.clone(), Arc::clone(&config), query::heads_of(&history));
         let app = App {
             config,
             revision,
@@ -215,6 +233,8 @@ impl Collector {
             intake,
             writer,
             mandate,
+            history,
+            caught_up,
             hub,
             mesh: Arc::new(mesh),
             board,

@@ -10,14 +10,16 @@
 //! 6. [`hub`] asks probes to confirm suspicions and to measure whether traffic moved;
 //! 7. [`board`] and [`api`] show all of it to people and programs.
 //!
-//! [`app`] puts the parts together.
+//! [`app`] puts the parts together. [`backup`] is the form of archives, which [`store::backup`] makes and takes.
 
 pub mod api;
 pub mod app;
+pub mod backup;
 pub mod board;
 pub mod config;
 pub mod decide;
 pub mod deliver;
+pub mod exchange;
 pub mod fold;
 pub mod history;
 pub mod hub;

@@ -4,11 +4,8 @@
 //! database, as a webhook, asks here first: a process that was stopped for longer than the lease must not act on what
 //! it believed before.
 
-use std::time::Duration;
+use crate::store::EXPIRES;
 use tokio::{sync::watch, time::Instant};
-
-/// How long a lease lasts after it was renewed (see [`crate::store::Store::claim`]).
-pub const LEASE: Duration = Duration::from_secs(4);
 
 /// The lease of this process. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -30,7 +27,7 @@ impl Default for Mandate {
 impl Mandate {
     /// The lease was taken or renewed by a request that began at `since`; `shared` when others can take it over.
     pub fn hold(&self, term: i64, since: Instant, shared: bool) {
-        let held = Held { term, until: shared.then(|| since + LEASE) };
+        let held = Held { term, until: shared.then(|| since + EXPIRES) };
         self.0.send_modify(|now| *now = Some(held));
     }
 
@@ -56,14 +53,14 @@ mod tests {
         assert_eq!(mandate.term(), None);
         mandate.hold(7, Instant::now(), true);
         assert_eq!(mandate.term(), Some(7));
-        tokio::time::advance(LEASE).await;
+        tokio::time::advance(EXPIRES).await;
         assert_eq!(mandate.term(), None);
         mandate.hold(7, Instant::now(), true);
         assert_eq!(mandate.term(), Some(7));
         mandate.lose();
         assert_eq!(mandate.term(), None);
         mandate.hold(8, Instant::now(), false);
-        tokio::time::advance(100 * LEASE).await;
+        tokio::time::advance(100 * EXPIRES).await;
         assert_eq!(mandate.term(), Some(8), "nobody else can take it");
     }
 }

@@ -20,8 +20,10 @@
 //! | [`template`] | a target, by captured values | values come out as they are and never lead elsewhere |
 //! | [`evidence`] | a target | bounded, without control characters, without the secrets |
 //! | [`resolve`] | the command line | what is printed can be read again |
+//! | [`archive`] | whoever hands over a backup | what is whole can be written and read again; names are plain words |
 //! | [`event`] | a collector, to receivers | what was read can be written and read again |
 
+pub mod archive;
 pub mod certificate;
 pub mod config;
 pub mod cookie;
@@ -48,7 +50,8 @@ pub mod template;
 pub type Run = fn(&[u8]);
 
 /// Every target by its name, which is also that of its binary and of its folder of seeds.
-pub const TARGETS: [(&str, Run); 19] = [
+pub const TARGETS: [(&str, Run); 20] = [
+    ("archive", archive::run),
     ("certificate", certificate::run),
     ("config", config::run),
     ("cookie", cookie::run),

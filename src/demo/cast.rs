@@ -60,6 +60,7 @@ impl Cast {
             data: folder.collector(),
             listen: stage.listen,
             database: None,
+            extra_migrations: Vec::new(),
             lab: Some(Arc::new(Panel::new(Arc::clone(&world), folder.config()))),
         };
         let collector = Collector::build(settings, SystemClock::shared(), random.clone()).await?;

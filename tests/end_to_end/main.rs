@@ -2,6 +2,7 @@
 //!
 //! `harness` starts and stops things and waits for facts; every other module is one kind of story.
 
+mod backup;
 mod bad_input;
 mod browser;
 mod check_run;

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     App,
     history::query::selector::Part,
-    store::{EvidenceAsked, StoredEvidence},
+    store::{EvidenceAsked, Order, StoredEvidence},
 };
 use axum::{Json, extract::State};
 use serde::{Deserialize, de::value::StrDeserializer};
@@ -71,6 +71,7 @@ pub async fn evidence(
         at,
         after,
         limit: limit as i64,
+        order: Order::NewestFirst,
     };
     let rows = app.store.evidence(&asked).await?;
     let last = rows.last().filter(|_| rows.len() == limit);

@@ -38,6 +38,10 @@ pub async fn ready(State(app): State<App>) -> Result<Json<Ready>, Rejected> {
         return Err(Rejected::new(503, "stopping", "Not ready", "the collector is stopping"));
     }
     app.store.ping().await?;
+    if !*app.caught_up.borrow() {
+        let detail = "the log since the last sealing is being read; reports are taken and decided on already";
+        return Err(Rejected::new(503, "starting", "Not ready", detail));
+    }
     let term = app.mandate.term();
     let role = if term.is_some() { "decides" } else { "follows" };
     Ok(Json(Ready { status: "ready", version: env!("CARGO_PKG_VERSION"), role, term }))

@@ -14,6 +14,9 @@ mod select;
 mod series;
 mod timeline;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 pub use problem::{Params, Rejected, panicked};
 
 use crate::{App, ingest};

@@ -68,6 +68,18 @@ impl State {
         }
     }
 
+    /// Forgets the plans in force, because nobody knows what the receivers go by: this state is of a backup, and they may
+    /// have been told more since. The next plan is made as the first one of a service is, when something is known of
+    /// every region, and with the next generation.
+    pub fn forget_plans(&mut self) {
+        for service in self.services.values_mut() {
+            service.spent = service.generation();
+            service.plan = None;
+            service.public.clear();
+            service.held.clear();
+        }
+    }
+
     /// Drops what the configuration does not have, so that a removed region cannot keep its users away for ever. A
     /// removed service keeps its last plan: were it to come back, its generations must go on growing.
     pub fn forget_unknown(&mut self, config: &Config) {
@@ -124,6 +136,20 @@ pub struct ServiceState {
     pub public: VecDeque<Seen>,
     /// What is held back, and by which guards; empty when nothing is. The timeline says it once.
     pub held: String,
+    /// The generation of the last plan before a backup was restored; 0 when none was.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spent: i64,
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
+impl ServiceState {
+    /// The highest generation that was ever given; 0 before the first plan.
+    pub fn generation(&self) -> i64 {
+        self.plan.as_ref().map_or(0, |plan| plan.plan.generation).max(self.spent)
+    }
 }
 
 /// What is known of a service in a region.

@@ -224,7 +224,7 @@ fn adopt(
 ) {
     let title = title(scene, &proposal);
     let Proposal { weights, cause, reason } = proposal;
-    let generation = service.plan.as_ref().map_or(0, |plan| plan.plan.generation) + 1;
+    let generation = service.generation() + 1;
     let plan = Plan {
         service: scene.id.clone(),
         generation,

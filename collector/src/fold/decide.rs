@@ -6,8 +6,7 @@ use super::{
 };
 use crate::{
     decide::{self, Core, Effect, Event, Note},
-    mandate::LEASE,
-    store::{Commit, Error, NewPlan},
+    store::{Commit, EXPIRES, Error, NewPlan},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -126,7 +125,7 @@ impl<'a> Decider<'a> {
             let (Some(plan), Some(config)) = (&service.plan, fold.config.services.get(id)) else { continue };
             let missing: Vec<_> =
                 config.receivers.iter().filter(|r| !plan.acknowledged.contains(r)).cloned().collect();
-            fold.store.ensure_told(&plan.plan, &missing, now).await?;
+            fold.store.ensure_told(term, &plan.plan, &missing, now).await?;
         }
         fold.planned.notify_one();
         Ok(decider)
@@ -142,7 +141,7 @@ impl<'a> Decider<'a> {
                     self.fold.mandate.hold(self.core.term, asked, self.fold.store.is_shared());
                 }
                 Ok(false) => return Err(Error::Fenced { term: self.core.term }),
-                Err(error) if self.renewed.elapsed() >= LEASE => return Err(error),
+                Err(error) if self.renewed.elapsed() >= EXPIRES => return Err(error),
                 // There is time for another try.
                 Err(error) => {
                     tracing::debug!(error = &error as &dyn std::error::Error, "the lease was not renewed")
@@ -242,7 +241,7 @@ impl<'a> Decider<'a> {
     fn perform(&self, effects: Vec<Effect>) {
         for effect in effects {
             if let Effect::Confirm(confirm) = effect {
-                self.fold.hub.confirm(confirm);
+                self.fold.exchange.confirm(confirm);
             }
         }
     }

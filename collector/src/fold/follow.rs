@@ -1,11 +1,14 @@
 //! Following: shows what the decider committed, with the evidence that has come since, and asks for the lease.
 
-use super::{Ended, Fold, PAUSE, is_due};
+use super::{Ended, Fold, is_due};
 use crate::{decide::Core, store::Error};
+use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use wire::Micros;
 
+/// How often the lease is asked for, and news looked for.
+const LOOK: Duration = Duration::from_millis(250);
 /// How often the state is shown when there is no news, microseconds.
 const PUBLISH_EVERY_US: i64 = 1_000_000;
 
@@ -20,7 +23,7 @@ struct View {
 impl Fold {
     /// Follows until the lease is ours.
     pub(super) async fn follow(&self, stop: &CancellationToken) -> Ended {
-        let mut tick = interval(PAUSE);
+        let mut tick = interval(LOOK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut view = None;
         let mut failing = false;

@@ -13,7 +13,7 @@ pub mod passes;
 use crate::{
     config::Config,
     decide::{Core, State},
-    hub::Hub,
+    exchange::Exchange,
     mandate::Mandate,
     store::{Error, Saved, Store},
     tail::Tail,
@@ -44,7 +44,7 @@ pub struct Fold {
     pub revision: i64,
     pub store: Store,
     pub tail: Tail,
-    pub hub: Hub,
+    pub exchange: Exchange,
     pub clock: SharedClock,
     pub mandate: Mandate,
     /// Woken when there is something to deliver.
@@ -75,7 +75,7 @@ impl Fold {
         revision: i64,
         store: Store,
         tail: Tail,
-        hub: Hub,
+        exchange: Exchange,
         clock: SharedClock,
         mandate: Mandate,
         planned: Arc<Notify>,
@@ -85,7 +85,7 @@ impl Fold {
         let state = saved.map_or_else(State::default, |saved| saved.state);
         let core = Core::new(Arc::clone(&config), state, 0);
         let published = watch::Sender::new(Published { state: Arc::new(core.state), change: 1 });
-        Ok(Fold { config, revision, store, tail, hub, clock, mandate, planned, holder, published })
+        Ok(Fold { config, revision, store, tail, exchange, clock, mandate, planned, holder, published })
     }
 
     /// What pages and the API read.

@@ -9,6 +9,7 @@ mod arrival;
 mod compactor;
 mod configured;
 mod erasures;
+pub mod export;
 mod heads;
 mod key;
 mod merging;
@@ -41,6 +42,7 @@ use runtime::{
     tasks::{Stage, Tasks},
 };
 use std::sync::Arc;
+use tokio::sync::watch;
 use wire::{Micros, report::Report};
 
 /// Why something was not sealed or compacted. Nothing was written, and it is tried again.
@@ -109,14 +111,17 @@ impl History {
     }
 
     /// Starts reading the log, sealing and compacting; while another collector holds the lease, this one only reads and
-    /// drops what the other has sealed.
-    pub fn start(&self, tasks: &Tasks, tail: Tail, term: Term) {
+    /// drops what the other has sealed. What is returned becomes true when the log was read to its end for the first
+    /// time.
+    pub fn start(&self, tasks: &Tasks, tail: Tail, term: Term) -> watch::Receiver<bool> {
         meters::observe(self);
+        let (caught_up, ready) = watch::channel(false);
         let history = self.clone();
-        tasks.spawn(Stage::Output, "history reader", |stop| reader::run(history, tail, stop));
+        tasks.spawn(Stage::Output, "history reader", |stop| reader::run(history, tail, caught_up, stop));
         let (history, lease) = (self.clone(), Arc::clone(&term));
         tasks.spawn(Stage::Output, "sealer", |stop| sealer::run(history, lease, stop));
         let history = self.clone();
         tasks.spawn(Stage::Intake, "compactor", |stop| compactor::run(history, term, stop));
+        ready
     }
 }

@@ -3,7 +3,7 @@
 use super::{History, schedule::PRESSURE_ROWS};
 use crate::{decide::Event, store::Error, tail::Tail};
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 /// With so many rows in memory it waits for the sealer: memory stays bounded also while nothing can be sealed.
@@ -11,13 +11,22 @@ const FULL: usize = 2 * PRESSURE_ROWS;
 /// How long it waits for the sealer, and after a failure.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Reads until told to stop.
-pub async fn run(history: History, tail: Tail, stop: CancellationToken) {
+/// How often it looks when nobody says that the log has grown, and the least time between two looks.
+const IDLE: Duration = Duration::from_secs(1);
+const BREATH: Duration = Duration::from_millis(100);
+
+/// Reads until told to stop. `caught_up` becomes true when the end of the log was reached for the first time.
+pub async fn run(history: History, tail: Tail, caught_up: watch::Sender<bool>, stop: CancellationToken) {
     let mut news = tail.news();
     loop {
         news.mark_unchanged();
         let wait = match read(&history, &tail).await {
-            Ok(all) => !all,
+            Ok(all) => {
+                if all {
+                    caught_up.send_replace(true);
+                }
+                !all
+            }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "the log could not be read");
                 true
@@ -26,7 +35,9 @@ pub async fn run(history: History, tail: Tail, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = sleep(AGAIN), if wait => {}
-            _ = news.changed(), if !wait => {}
+            // What comes meanwhile is taken in together. The sender lives as long as the tail.
+            _ = news.changed(), if !wait => sleep(BREATH).await,
+            () = sleep(IDLE), if !wait => {}
         }
     }
 }

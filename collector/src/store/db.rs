@@ -154,6 +154,7 @@ impl Store {
             }
             _ => {}
         }
+        store.make_partitions(store.monitor.now()).await?;
         store.look_over().await?;
         Ok(store)
     }

@@ -4,6 +4,7 @@ use super::{
     Error, Store,
     db::{on, text, write},
     lease::check_term,
+    notify::{Channel, Tell},
     payload,
 };
 use crate::decide::{Note, State};
@@ -144,6 +145,7 @@ impl Store {
                     .execute(&mut *tx).await?;
                 }
             }
+            tx.tell(Channel::Decided, "").await?;
             for plan in retold {
                 sqlx::query(
                     "UPDATE delivery SET state = 'pending', next_attempt = $3

@@ -184,9 +184,20 @@ impl Store {
     /// added, or its secret mended, while the collector was away.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn ensure_told(&self, plan: &Plan, receivers: &[ReceiverId], now: Micros) -> Result<(), Error> {
-        write!(self, tx => for receiver in receivers {
+    /// [`Error::Fenced`] when another decider has taken over, or when the database fails.
+    pub async fn ensure_told(
+        &self,
+        term: i64,
+        plan: &Plan,
+        receivers: &[ReceiverId],
+        now: Micros,
+    ) -> Result<(), Error> {
+        if receivers.is_empty() {
+            return Ok(());
+        }
+        write!(self, tx => {
+            check_term!(tx, term);
+            for receiver in receivers {
             let id = delivery_id(plan, receiver);
             let body = text(&wire::event::weights_changed(id.clone(), plan));
             sqlx::query(
@@ -198,6 +209,7 @@ impl Store {
             )
             .bind(&id).bind(plan.service.as_str()).bind(plan.generation).bind(plan.term).bind(receiver.as_str())
             .bind(now.0).bind(&body).execute(&mut *tx).await?;
+            }
         });
         Ok(())
     }

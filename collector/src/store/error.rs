@@ -18,6 +18,11 @@ pub enum Error {
     )]
     NewerSchema { found: i64, known: i64 },
     #[error(
+        "the database has schema version {found}, and this program reads version {known}: start its collector once, \
+         which brings the database up to date"
+    )]
+    OlderSchema { found: i64, known: i64 },
+    #[error(
         "migration {version} of the database was begun and not finished: restore the newest backup, or ask for help \
          with the row of that version in the table _sqlx_migrations"
     )]
@@ -70,6 +75,7 @@ impl Error {
             Error::TooLong { .. } => Reaction::Refuse,
             Error::OldServer { .. }
             | Error::NewerSchema { .. }
+            | Error::OlderSchema { .. }
             | Error::HalfMigrated { .. }
             | Error::OtherMigration { .. }
             | Error::Migrate(_)

@@ -3,7 +3,7 @@
 use super::{Error, Store, db::on};
 use sqlx::{FromRow, QueryBuilder};
 
-/// Which evidence, newest first. Empty lists take everything.
+/// Which evidence, and in which order. Empty lists take everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EvidenceAsked {
     pub checks: Vec<String>,
@@ -16,6 +16,15 @@ pub struct EvidenceAsked {
     /// Only what comes after this in the order of the answer: `at`, `position` and `ordinal` of the last row before.
     pub after: Option<(i64, i64, i64)>,
     pub limit: i64,
+    pub order: Order,
+}
+
+/// By the time when runs were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    #[default]
+    NewestFirst,
+    OldestFirst,
 }
 
 /// A failing or slow run.
@@ -45,7 +54,7 @@ pub struct StoredEvidence {
 }
 
 impl Store {
-    /// The newest evidence that fits, newest first.
+    /// The first evidence that fits.
     ///
     /// # Errors
     /// When the database fails.
@@ -71,11 +80,15 @@ impl Store {
                 }
                 query.push(")");
             }
+            let (beyond, order) = match asked.order {
+                Order::NewestFirst => ("<", " ORDER BY at DESC, position DESC, ordinal DESC LIMIT "),
+                Order::OldestFirst => (">", " ORDER BY at, position, ordinal LIMIT "),
+            };
             if let Some((at, position, ordinal)) = asked.after {
-                query.push(" AND (at, position, ordinal) < (").push_bind(at).push(", ").push_bind(position);
+                query.push(" AND (at, position, ordinal) ").push(beyond).push(" (").push_bind(at).push(", ").push_bind(position);
                 query.push(", ").push_bind(ordinal).push(")");
             }
-            query.push(" ORDER BY at DESC, position DESC, ordinal DESC LIMIT ").push_bind(asked.limit);
+            query.push(order).push_bind(asked.limit);
             query.build_query_as().persistent(false).fetch_all(pool).await?
         }))
     }

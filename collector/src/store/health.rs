@@ -85,6 +85,11 @@ impl Monitor {
         Monitor { sqlite, unclean, clock, facts: Mutex::default(), health }
     }
 
+    /// Now, by the clock of the store.
+    pub fn now(&self) -> Micros {
+        self.clock.now()
+    }
+
     /// Takes in how a read went, and passes it on.
     pub fn read<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
         result.inspect_err(|error| self.failed(error, false))

@@ -6,9 +6,9 @@
 use super::{Error, Store, db::Db, writing::Writing};
 use crate::history::{Erasures, Selection, SeriesKey};
 use futures_util::TryStreamExt;
-use series::DAY_US;
+use series::{DAY_US, rollup::Rollup};
 use sqlx::{FromRow, Postgres, QueryBuilder, Sqlite};
-use std::ops::Range;
+use std::{cmp::Reverse, ops::Range};
 
 /// The most values in one `IN (…)`.
 const LIST: usize = 512;
@@ -69,46 +69,50 @@ impl StoredSeries {
     }
 }
 
-/// One hour of one series.
+/// One hour of one series. Every column of a row costs, and most hours are without any trouble: what they rarely have is
+/// one text.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct StoredRollup {
     pub series: i64,
     /// Whole hours since 1970, UTC.
     pub hour: i64,
     pub ok: i64,
-    pub slow: i64,
-    pub missed: i64,
-    pub unsupported: i64,
-    pub fail_dns: i64,
-    pub fail_connect: i64,
-    pub fail_tls: i64,
-    pub fail_timeout: i64,
-    pub fail_protocol: i64,
-    pub fail_status: i64,
-    pub fail_assertion: i64,
-    pub fail_request: i64,
     /// Of successful runs, microseconds; absent when there is none.
     pub sum_us: Option<i64>,
     pub min_us: Option<i64>,
     pub max_us: Option<i64>,
+    /// Counts as [`REST`] has them; absent when all of them are 0.
+    rest: Option<String>,
     /// Encoded by `series::sketch`; empty when it was not asked for.
     #[sqlx(default)]
     pub sketch: Vec<u8>,
 }
 
+/// Slow, missed and unsupported runs, then the failures in the order of [`wire::sample::FailClass`].
+const REST: &str = "CASE WHEN runs <> ok OR slow <> 0 OR missed <> 0 OR unsupported <> 0 THEN
+    CAST(slow AS TEXT) || ' ' || CAST(missed AS TEXT) || ' ' || CAST(unsupported AS TEXT) || ' ' ||
+    CAST(fail_dns AS TEXT) || ' ' || CAST(fail_connect AS TEXT) || ' ' || CAST(fail_tls AS TEXT) || ' ' ||
+    CAST(fail_timeout AS TEXT) || ' ' || CAST(fail_protocol AS TEXT) || ' ' || CAST(fail_status AS TEXT) || ' ' ||
+    CAST(fail_assertion AS TEXT) || ' ' || CAST(fail_request AS TEXT) END AS rest";
+
 impl StoredRollup {
-    /// The failures in the order of [`wire::sample::FailClass`].
-    pub fn failures(&self) -> [i64; 8] {
-        [
-            self.fail_dns,
-            self.fail_connect,
-            self.fail_tls,
-            self.fail_timeout,
-            self.fail_protocol,
-            self.fail_status,
-            self.fail_assertion,
-            self.fail_request,
-        ]
+    /// The roll-up without its sketch. What a damaged database holds below 0 counts as 0.
+    pub fn counts(&self) -> Rollup {
+        let count = |n: i64| u64::try_from(n).unwrap_or(0);
+        let time = |us: Option<i64>| us.and_then(|us| u32::try_from(us).ok());
+        let mut rest = self.rest.iter().flat_map(|rest| rest.split(' '));
+        let mut next = || rest.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+        Rollup {
+            ok: count(self.ok),
+            slow: next(),
+            missed: next(),
+            unsupported: next(),
+            failures: [(); 8].map(|()| next()),
+            sum_us: count(self.sum_us.unwrap_or(0)),
+            min_us: time(self.min_us),
+            max_us: time(self.max_us),
+            ..Rollup::default()
+        }
     }
 }
 
@@ -210,6 +214,40 @@ impl Snapshot {
         Ok(Erasures::new(rows.into_iter().map(selection).collect()))
     }
 
+    /// The checks of all series.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn checks(&mut self) -> Result<Vec<String>, Error> {
+        Ok(seen!(self, tx => {
+            sqlx::query_scalar("SELECT DISTINCT check_id FROM series ORDER BY check_id")
+                .fetch_all(&mut **tx).await?
+        }))
+    }
+
+    /// The position of the newest entry of the log.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn log_head(&mut self) -> Result<i64, Error> {
+        let head: Option<i64> = seen!(self, tx => {
+            sqlx::query_scalar("SELECT MAX(position) FROM log_head").fetch_one(&mut **tx).await?
+        });
+        Ok(head.unwrap_or(0))
+    }
+
+    /// The first hour that any series has a roll-up of.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn oldest_hour(&mut self) -> Result<Option<i64>, Error> {
+        Ok(seen!(self, tx => {
+            // Each inner question is answered by the beginning of an index, where a plain MIN reads the table.
+            sqlx::query_scalar("SELECT MIN((SELECT MIN(hour) FROM rollup WHERE series = s.id)) FROM series AS s")
+                .fetch_one(&mut **tx).await?
+        }))
+    }
+
     /// The first day of which single runs are kept; none when there is no segment.
     ///
     /// # Errors
@@ -218,6 +256,18 @@ impl Snapshot {
         Ok(seen!(self, tx => {
             sqlx::query_scalar("SELECT MIN(day) FROM segment").fetch_one(&mut **tx).await?
         }))
+    }
+
+    /// Whether there are segments of later days.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_segments_after(&mut self, day: i64) -> Result<bool, Error> {
+        let found: Option<i64> = seen!(self, tx => {
+            sqlx::query_scalar("SELECT day FROM segment WHERE day > $1 LIMIT 1")
+                .bind(day).fetch_optional(&mut **tx).await?
+        });
+        Ok(found.is_some())
     }
 
     /// Whether any of the series has a roll-up in a range of hours.
@@ -298,12 +348,8 @@ impl Snapshot {
         for list in series.chunks(LIST) {
             let sketch = if sketches { ", sketch" } else { "" };
             seen!(self, tx => {
-                let mut query = QueryBuilder::new(
-                    "SELECT series, hour, ok, slow, missed, unsupported, fail_dns, fail_connect, fail_tls,
-                        fail_timeout, fail_protocol, fail_status, fail_assertion, fail_request,
-                        sum_us, min_us, max_us",
-                );
-                query.push(sketch).push(" FROM rollup WHERE hour >= ").push_bind(hours.start);
+                let mut query = QueryBuilder::new("SELECT series, hour, ok, sum_us, min_us, max_us, ");
+                query.push(REST).push(sketch).push(" FROM rollup WHERE hour >= ").push_bind(hours.start);
                 query.push(" AND hour < ").push_bind(hours.end).push(" AND series IN (");
                 listed!(query, list);
                 query.push(")");
@@ -375,7 +421,7 @@ impl Snapshot {
             });
             found.extend(rows);
         }
-        found.sort_by(|a, b| b.max_at.cmp(&a.max_at));
+        found.sort_by_key(|facts| Reverse(facts.max_at));
         Ok(found)
     }
 

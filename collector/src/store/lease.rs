@@ -18,7 +18,7 @@ use std::time::Duration;
 use wire::Micros;
 
 /// How long a holder that is not heard of keeps the lease.
-pub const EXPIRES: Duration = Duration::from_secs(4);
+pub const EXPIRES: Duration = Duration::from_millis(3_500);
 
 /// Who has the lease.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -183,6 +183,7 @@ macro_rules! append {
             .execute(&mut *$tx)
             .await?;
         }
+        crate::store::notify::Tell::tell(&mut $tx, crate::store::notify::Channel::Log, "").await?;
         Appended { before, upto, positions, logged }
     }};
 }

@@ -50,6 +50,9 @@ macro_rules! stamp {
     };
 }
 
+/// The migration that makes `schema_info`.
+const STAMPED: i64 = 5;
+
 static OURS: Migrator = sqlx::migrate!("../migrations");
 
 /// A migration that is not part of this program.
@@ -64,6 +67,44 @@ pub struct ExtraMigration {
 /// The schema version of this program.
 pub fn newest() -> i64 {
     OURS.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// Whether this program has such a migration.
+pub fn exists(version: i64) -> bool {
+    OURS.version_exists(version)
+}
+
+/// Migrates a new SQLite database up to a version, so that a backup of that version fits.
+///
+/// # Errors
+/// When it fails, or the database must not be touched.
+pub async fn sqlite_to(connection: &mut SqliteConnection, version: i64) -> Result<(), Error> {
+    let all = migrations("-- sqlite: ", &[]);
+    acceptable(recorded!(connection, "SELECT 1 FROM sqlite_master WHERE name = $1"), &all)?;
+    run(connection, &up_to(all, version)).await?;
+    if version >= STAMPED {
+        stamp!(connection);
+    }
+    Ok(())
+}
+
+/// As [`sqlite_to`], for PostgreSQL.
+///
+/// # Errors
+/// When it fails, or the database must not be touched.
+pub async fn postgres_to(connection: &mut PgConnection, version: i64) -> Result<(), Error> {
+    let all = migrations("-- postgres: ", &[]);
+    acceptable(recorded!(connection, "SELECT 1 WHERE to_regclass($1) IS NOT NULL"), &all)?;
+    run(connection, &up_to(all, version)).await?;
+    if version >= STAMPED {
+        stamp!(connection);
+    }
+    Ok(())
+}
+
+fn up_to(mut all: Vec<Migration>, version: i64) -> Vec<Migration> {
+    all.retain(|migration| migration.version <= version);
+    all
 }
 
 /// Migrates SQLite.

@@ -3,6 +3,7 @@
 //! To add a function: write it in the file of its kind with `on!` for reading or `Store::write` for writing,
 //! in portable SQL (see `migrations/README.md`), and add it to the conformance test that runs on both engines.
 
+pub mod backup;
 mod compaction;
 mod db;
 mod decision;
@@ -10,6 +11,7 @@ mod delivery;
 mod error;
 mod evidence;
 mod evidence_read;
+mod expire;
 mod health;
 mod history;
 mod history_read;
@@ -19,8 +21,10 @@ mod log;
 mod mesh;
 mod migrate;
 mod notify;
+mod partition;
 mod payload;
 mod postgres;
+mod read_only;
 mod replay;
 mod revision;
 mod rollup;
@@ -39,7 +43,8 @@ pub use db::{Options, Place, Store};
 pub use decision::{Commit, NewPlan, Saved};
 pub use delivery::{Due, Outcome};
 pub use error::{Error, Reaction};
-pub use evidence_read::{EvidenceAsked, StoredEvidence};
+pub use evidence_read::{EvidenceAsked, Order, StoredEvidence};
+pub use expire::{Expired, Kind};
 pub use health::{Degraded, Health};
 pub use history::{NewSegment, Seal, SealState};
 pub use history_read::{SegmentFacts, SegmentsOf, Snapshot, StoredRollup, StoredSeries};

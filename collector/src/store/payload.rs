@@ -59,12 +59,14 @@ fn pack(kind: u8, value: &impl Serialize) -> Vec<u8> {
 pub fn read(bytes: &[u8], received: Micros) -> Result<Event, Error> {
     let (kind, json) = unpack(bytes)?;
     let failed = |source| Error::Stored { what: "a log entry", source };
+    // Checked once for all; the parser would do it for each of its texts.
+    let json = str::from_utf8(&json).map_err(|_| Error::Unreadable { what: "a log entry" })?;
     match kind {
         REPORT => {
-            let Unpacked { sent, lost, report } = serde_json::from_slice(&json).map_err(failed)?;
+            let Unpacked { sent, lost, report } = serde_json::from_str(json).map_err(failed)?;
             Ok(Event::Report { received, sent, report, lost })
         }
-        EVENT => serde_json::from_slice(&json).map_err(failed),
+        EVENT => serde_json::from_str(json).map_err(failed),
         _ => Err(Error::Unreadable { what: "a log entry" }),
     }
 }

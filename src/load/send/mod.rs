@@ -102,7 +102,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 fn way(args: &Args, client: reqwest::Client, clock: SharedClock, plan: &Plan) -> Way {
     let late = clock.now().since(plan.begin);
     if late > 0 {
-        eprintln!("packing took longer than expected: all samples are {:.1} s older than they should be", late as f64 / 1e6);
+        eprintln!(
+            "packing took longer than expected: all samples are {:.1} s older than they should be",
+            late as f64 / 1e6
+        );
     }
     let begin = Instant::now() + plan::until(plan.begin, clock.now());
     let end = begin + Duration::from_secs(u64::from(args.seconds) + args.patience);

@@ -36,9 +36,9 @@ impl Ledger {
             let Some(last) = logged.last() else { break };
             position = last.position;
             for entry in logged {
-                if let Event::Report { report, lost, .. } = entry.event {
-                    ledger.lost = ledger.lost.max(lost);
-                    ledger.reports.entry(report.probe.clone()).or_default().push(report);
+                if let Event::Report { report, lost, .. } = &*entry.event {
+                    ledger.lost = ledger.lost.max(*lost);
+                    ledger.reports.entry(report.probe.clone()).or_default().push(report.clone());
                 }
             }
         }

@@ -1,7 +1,8 @@
 //! One story each: what happens, what the core does, and within which time.
 
 use super::world::{CONFIG, SECOND, World, id, shop};
-use crate::decide::{Event, Told, state::Seen, verdict, vote};
+use crate::decide::{Core, Event, Told, state::Seen, verdict, vote};
+use std::sync::Arc;
 use wire::{
     plan::Cause,
     sample::Flag,
@@ -366,4 +367,33 @@ fn a_new_region_waits_until_something_is_known_of_it() {
     world.break_all("r4");
     world.play(20);
     assert_eq!(world.weights().get(3), Some(&0), "found down before anybody was sent there");
+}
+
+#[test]
+fn after_a_backup_was_restored_every_receiver_is_told_a_new_plan_once_something_is_known() {
+    let mut world = World::new();
+    world.play(20);
+    world.break_all("r2");
+    world.play_until(30, |world| world.plans.len() == 2);
+    let mut restored = world.core.state.clone();
+    world.heal();
+    world.play_until(120, |world| world.plan().generation > 3);
+    let last = world.plan().clone();
+
+    // The database is lost; what there was while r2 was evacuated is restored, and r2 is broken again.
+    restored.forget_plans();
+    world.core = Core::new(Arc::clone(&world.core.config), restored, last.term + 1);
+    world.break_all("r2");
+    let plans = world.plans.len();
+    world.silent.extend(["p1", "p2", "p3", "p4", "p5"].map(String::from));
+    world.play(30);
+    assert_eq!(world.plans.len(), plans, "nobody is told anything while nothing is known");
+    world.silent.clear();
+    world.play_until(30, |world| world.plans.len() > plans);
+    let plan = world.plan();
+    assert_eq!((plan.term, plan.generation), (last.term + 1, 3), "above all that receivers may have seen");
+    assert_eq!(world.weights(), [100, 0, 100]);
+    world.play(10);
+    assert!(!world.noted(TimelineKind::Proof).is_empty());
+    assert_eq!(world.plans.len(), plans + 1, "one plan brings everybody in line");
 }

@@ -12,7 +12,7 @@ mod samples;
 pub mod selector;
 mod tally;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::{
     config::Config,
@@ -59,6 +59,25 @@ pub struct HeadRows {
 
 /// Copies the unsealed rows of some series that started in a range.
 pub type Heads = Arc<dyn Fn(&Selector, Range<i64>) -> Vec<HeadRows> + Send + Sync>;
+
+/// The rows that a collector has in memory.
+pub fn heads_of(history: &super::History) -> Heads {
+    let history = history.clone();
+    Arc::new(move |selector, range| {
+        let mut found = Vec::new();
+        for check in &selector.checks {
+            history.heads().each(check, |key, head| {
+                if selector.takes(key.as_ref()) {
+                    let rows: Vec<_> = head.rows(range.start, range.end).collect();
+                    if !rows.is_empty() {
+                        found.push(HeadRows { key: key.clone(), rows });
+                    }
+                }
+            });
+        }
+        found
+    })
+}
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq)]

@@ -68,7 +68,7 @@ impl Tally {
         let mut damaged = 0;
         for stored in rollups {
             let Some(group) = self.series.get(&stored.series) else { continue };
-            if let Err(error) = answers[*group].add_stored_hour(stored.hour, &counts(stored), &stored.sketch)
+            if let Err(error) = answers[*group].add_stored_hour(stored.hour, &stored.counts(), &stored.sketch)
             {
                 let (series, hour) = (stored.series, stored.hour);
                 tracing::error!(series, hour, %error, "a roll-up cannot be read; an answer goes without it");
@@ -131,22 +131,5 @@ impl Tally {
             max_us: of.max_us,
             quantiles: quantiles.collect(),
         }
-    }
-}
-
-/// A stored roll-up without its sketch. What a damaged database holds below 0 counts as 0.
-fn counts(stored: &StoredRollup) -> Rollup {
-    let count = |n: i64| u64::try_from(n).unwrap_or(0);
-    let time = |us: Option<i64>| us.and_then(|us| u32::try_from(us).ok());
-    Rollup {
-        ok: count(stored.ok),
-        failures: stored.failures().map(count),
-        slow: count(stored.slow),
-        missed: count(stored.missed),
-        unsupported: count(stored.unsupported),
-        sum_us: count(stored.sum_us.unwrap_or(0)),
-        min_us: time(stored.min_us),
-        max_us: time(stored.max_us),
-        ..Rollup::default()
     }
 }

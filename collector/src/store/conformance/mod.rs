@@ -1,12 +1,14 @@
 //! Every function of the store, on SQLite and on PostgreSQL alike: one test body, two engines.
 
+mod expiry;
 mod faults;
 mod hands;
 mod history;
+mod history_read;
 mod lease;
 mod notices;
-mod postgres;
-mod stories;
+pub mod postgres;
+pub mod stories;
 
 use super::{Options, Place, Store};
 use postgres::Cluster;

@@ -15,7 +15,7 @@ use wire::{
 
 pub const T0: Micros = Micros(1_795_000_000_000_000);
 
-fn shop() -> ServiceId {
+pub fn shop() -> ServiceId {
     "shop".parse().expect("an id")
 }
 
@@ -24,9 +24,20 @@ fn edges() -> [ReceiverId; 2] {
 }
 
 pub fn report(probe: &str, sequence: i64) -> Entry {
+    report_at(probe, sequence, T0)
+}
+
+pub fn report_at(probe: &str, sequence: i64, received: Micros) -> Entry {
     let report =
         Report { probe: probe.parse().expect("an id"), sequence, samples: Vec::new(), mesh: Vec::new() };
-    entry(report, T0)
+    entry(report, received)
+}
+
+/// A report with one window of the mesh in it.
+pub fn window_at(sequence: i64, received: Micros) -> Entry {
+    let mesh = vec![window("p1", "p2", "stamp", sequence * 60)];
+    let report = Report { probe: "p1".parse().expect("an id"), sequence, samples: Vec::new(), mesh };
+    entry(report, received)
 }
 
 /// A report as it is appended.
@@ -60,7 +71,7 @@ pub fn commit<'a>(term: i64, position: i64, state: &'a State) -> Commit<'a> {
     }
 }
 
-fn plan(generation: i64, term: i64) -> Plan {
+pub fn plan(generation: i64, term: i64) -> Plan {
     Plan {
         service: shop(),
         generation,
@@ -242,7 +253,7 @@ async fn fencing(store: &Store, term: i64) {
     assert!(matches!(late, Err(Error::Fenced { .. })), "the old decider records nothing: {late:?}");
     store.record(newer, &due, &refused, T0).await.expect("recorded");
     assert_eq!(store.next_due().await.expect("read"), None);
-    store.ensure_told(&plan, &receivers, T0.plus_us(200)).await.expect("stored");
+    store.ensure_told(newer, &plan, &receivers, T0.plus_us(200)).await.expect("stored");
     let states: Vec<_> =
         store.deliveries(&shop(), 2).await.expect("read").iter().map(|d| (d.state, d.attempts)).collect();
     assert_eq!(states, [(DeliveryState::Pending, 1), (DeliveryState::Pending, 0)]);

@@ -3,7 +3,7 @@
 mod naive;
 mod paging;
 mod stories;
-mod world;
+pub(crate) mod world;
 
 use crate::store::conformance::Engine;
 use proptest::test_runner::{Config, TestRunner};

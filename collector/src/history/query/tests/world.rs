@@ -43,6 +43,7 @@ impl Place {
 
     pub async fn open(store: Store) -> Place {
         let term = store.take_lease("me", Micros(T0)).await.expect("taken");
+        store.make_partitions(Micros(T0)).await.expect("made");
         Place { store, term, position: AtomicI64::new(0), number: AtomicI64::new(0) }
     }
 
@@ -148,11 +149,13 @@ pub fn row(at: i64, outcome: Outcome, total_us: u32) -> Row {
     }
 }
 
+/// What a row is of: the number of the check, probe, target, part.
+type Of = (usize, &'static str, &'static str, &'static str);
+
 /// A history and a question about it. Names of checks are numbers until it is told at a place.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// Number of the check, probe, target, part.
-    pub rows: Vec<((usize, &'static str, &'static str, &'static str), Row)>,
+    pub rows: Vec<(Of, Row)>,
     /// How many of the rows have been sealed, step by step, ascending.
     pub seals: Vec<usize>,
     pub checks: Vec<usize>,
@@ -214,7 +217,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
     ]
 }
 
-fn rows() -> impl Strategy<Value = Vec<((usize, &'static str, &'static str, &'static str), Row)>> {
+fn rows() -> impl Strategy<Value = Vec<(Of, Row)>> {
     let of = (0..3_usize, select(&["p", "q", "gone"]), select(&["a", "b", "public"]), select(&["", "open"]));
     // Few different instants, so that some are shared; and latencies of all sizes.
     let at = prop_oneof![(0..SPAN_US).boxed(), (0..60_i64).prop_map(|hour| hour * HOUR_US).boxed()];
