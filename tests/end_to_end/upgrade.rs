@@ -64,6 +64,7 @@ async fn versions_run_side_by_side_and_back() -> anyhow::Result<()> {
     world.start_seat(0).await?;
     both_take_reports(&mut world).await;
     ensure!(world.seat(1).process().stop().await? == 0, "N+1 did not end well");
+    world.seat(1).leave();
     world.ask(0);
     world.shop(&sick()).restart().await?;
     world.wait_until_returned(&sick()).await;

@@ -8,7 +8,12 @@ use collector::{
     Collector, Settings,
     store::{ExtraMigration, newest_schema},
 };
-use runtime::{clock::SystemClock, random::Random, signal};
+use runtime::{
+    clock::SystemClock,
+    random::Random,
+    signal,
+    telemetry::{self, LogFormat},
+};
 use std::env;
 use tokio::process::Command;
 
@@ -85,8 +90,11 @@ fn next_version_process() -> anyhow::Result<()> {
         extra_migrations: next.migrations(),
     };
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(async {
+        let telemetry = telemetry::init("collector", LogFormat::Human)?;
         let collector = Collector::build(settings, SystemClock::shared(), Random::from_os()).await?;
         println!("Sextant's dashboard: http://{}/", collector.address());
-        Ok(collector.run(signal::stop_requested()).await?)
+        let ended = collector.run(signal::stop_requested()).await;
+        telemetry.shutdown().await;
+        Ok(ended?)
     })
 }

@@ -1,6 +1,6 @@
 //! A child process: its output goes to files, and it is killed when it is dropped.
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -87,6 +87,18 @@ impl Process {
     /// Freezes it (SIGSTOP): it holds what it holds, and does nothing.
     pub fn freeze(&self) -> anyhow::Result<()> {
         self.signal(Signal::SIGSTOP)
+    }
+
+    /// Fails unless every thread of it stands still, also those that were in a system call when it was frozen.
+    pub fn check_frozen(&self) -> anyhow::Result<()> {
+        let id = self.child.id().with_context(|| format!("{} has ended before", self.name))?;
+        for thread in fs::read_dir(format!("/proc/{id}/task"))? {
+            let stat = fs::read_to_string(thread?.path().join("stat"))?;
+            // The state follows the name, which is in brackets (proc_pid_stat(5)).
+            let state = stat.rsplit(')').next().unwrap_or_default().trim_start().chars().next();
+            ensure!(state == Some('T'), "a thread of {} is in the state {state:?}", self.name);
+        }
+        Ok(())
     }
 
     /// Lets it go on (SIGCONT).

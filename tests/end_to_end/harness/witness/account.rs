@@ -150,11 +150,13 @@ impl Account {
     pub fn check_all_ticked(&mut self) -> anyhow::Result<()> {
         let missing = |made: &&Made| made.acknowledged && made.found != 1;
         let lost = self.made.iter().filter(missing).count();
+        let first = self.made.iter().position(|made| missing(&made));
         ensure!(
             lost == 0,
-            "{lost} of {} reports of {} were acknowledged and are lost",
+            "{lost} of {} reports of {} were acknowledged and are lost; the first of them was made at {:?}",
             self.made.len(),
-            self.probe
+            self.probe,
+            first.map(|place| self.made[place].at.to_string())
         );
         self.made.iter_mut().for_each(|made| made.found = 0);
         Ok(())
