@@ -109,7 +109,7 @@ mod tests {
             samples: (0..samples).map(|n| series.sample(Micros(n), &mut random)).collect(),
             mesh: Vec::new(),
         };
-        let reports = vec![report(1, 0), report(2, 1), report(3, 500)];
+        let reports = [report(1, 0), report(2, 1), report(3, 500)];
         let pieces: Vec<Piece> = reports.iter().map(|report| Piece::pack(report).expect("packed")).collect();
         for count in 0..=3 {
             let body = join(Micros(9), &pieces.iter().take(count).collect::<Vec<_>>());
