@@ -19,7 +19,7 @@ use wire::{RegionId, plan::Plan, view::Page};
 const FEW: usize = 10;
 /// Kills while users leave a region, and as many while they return; then it is awaited that they have.
 const PHASE: usize = 12;
-/// The longest a collector lives, once it is ready.
+/// The longest a collector lives, once it takes reports.
 const LONGEST: Duration = Duration::from_millis(1_500);
 /// The longest a collector lives that is killed while it starts.
 const STARTING: Duration = Duration::from_millis(250);
@@ -33,9 +33,9 @@ struct Toll {
     acknowledged: usize,
     /// Right after a webhook took effect.
     told: usize,
-    /// Before it was ready.
+    /// Before it took reports.
     starting: usize,
-    /// How long starts took until the collector was ready.
+    /// How long starts took until the collector took reports.
     starts: Vec<Duration>,
 }
 
@@ -44,7 +44,7 @@ impl Toll {
         self.by_chance + self.acknowledged + self.told + self.starting
     }
 
-    /// Kills the collector once, waits until the next one is ready, and goes on.
+    /// Kills the collector once, waits until the next one takes reports, and goes on.
     async fn kill(&mut self, world: &mut World, witness: &Witness, random: &Random) -> anyhow::Result<()> {
         let choice = random.unit();
         let moment = tokio::select! {
@@ -61,7 +61,8 @@ impl Toll {
             self.starting += 1;
         }
         let begin = Instant::now();
-        world.start_collector().await?;
+        world.spawn_seat(0)?;
+        world.seat(0).wait_until_alive().await?;
         self.starts.push(begin.elapsed());
         witness.check()
     }
@@ -109,7 +110,7 @@ async fn kill_under_load(engine: Engine) -> anyhow::Result<()> {
     toll.starts.sort();
     println!(
         "{engine:?}, seed {seed}: {} kills in {:.0?} ({} by chance, {} after an acknowledgement, {} after a webhook, {} \
-         while starting); ready again after {:.0?} (median), {:.0?} (longest); {} reports with {samples} samples \
+         while starting); takes reports again after {:.0?} (median), {:.0?} (longest); {} reports with {samples} samples \
          acknowledged and compared, {} requests broken, {} refused; {} plans, {} webhooks",
         toll.kills(),
         begin.elapsed(),

@@ -60,6 +60,18 @@ impl Seat {
         Ok(self.process.insert(process))
     }
 
+    /// Waits until the collector answers, and so takes reports; it may still be reading what is not sealed.
+    pub async fn wait_until_alive(&mut self) -> anyhow::Result<()> {
+        let Seat { api, process, .. } = self;
+        let Some(process) = process else { anyhow::bail!("nobody was started here") };
+        eventually("the collector answers", LONG, async || {
+            process.check_running()?;
+            api.text("/livez").await
+        })
+        .await;
+        Ok(())
+    }
+
     /// Waits until the collector is ready.
     pub async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
         let Seat { api, process, port, .. } = self;
