@@ -52,6 +52,7 @@ CREATE TABLE evidence (
 ;
 -- postgres: CREATE TABLE evidence_rest PARTITION OF evidence DEFAULT;
 CREATE INDEX evidence_check ON evidence (check_id, at);
+CREATE INDEX evidence_at ON evidence (at);
 CREATE INDEX evidence_received ON evidence (received);
 
 -- When the decider judged, as it was committed: with the log and the states below, every decision can be made again.

@@ -199,6 +199,7 @@ impl Collector {
             revision,
             store.clone(),
             hub.clone(),
+            history.clone(),
             clock.clone(),
             published,
             changes,

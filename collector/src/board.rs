@@ -11,6 +11,7 @@ use crate::{
         words,
     },
     fold::Published,
+    history::History,
     hub::Hub,
     store::Store,
 };
@@ -32,7 +33,7 @@ use wire::{
     plan::FULL,
     sample::Outcome,
     view::{
-        Overview, PlanView, ProbeState, ProbeView, Proof, ProofState, RegionView, SeriesView,
+        OddSamples, Overview, PlanView, ProbeState, ProbeView, Proof, ProofState, RegionView, SeriesView,
         ServiceRegionView, ServiceView, StorageView, VerdictState, VerdictView, VoteView,
     },
 };
@@ -60,6 +61,7 @@ pub struct Board {
     pub revision: i64,
     pub store: Store,
     pub hub: Hub,
+    pub history: History,
     pub clock: SharedClock,
     published: watch::Receiver<Published>,
     changes: watch::Receiver<u64>,
@@ -69,16 +71,18 @@ pub struct Board {
 
 impl Board {
     /// A board over a running decider; `changes` is bumped with `published`.
+    #[expect(clippy::too_many_arguments, reason = "the parts of a collector, put together in one place")]
     pub fn new(
         config: Arc<Config>,
         revision: i64,
         store: Store,
         hub: Hub,
+        history: History,
         clock: SharedClock,
         published: watch::Receiver<Published>,
         changes: watch::Receiver<u64>,
     ) -> Board {
-        Board { config, revision, store, hub, clock, published, changes, cached: Arc::default() }
+        Board { config, revision, store, hub, history, clock, published, changes, cached: Arc::default() }
     }
 
     /// Everything on the first page. While the database does not answer, this is what was read last, with a word on
@@ -192,9 +196,11 @@ impl Board {
 
     fn probes(&self, state: &State, now: Micros) -> Vec<ProbeView> {
         let probes = self.config.probes.iter();
+        let arrivals = self.history.heads().arrivals();
         probes
             .map(|(id, probe)| {
                 let head = state.probes.get(id);
+                let odd = arrivals.get(id).copied().unwrap_or_default();
                 ProbeView {
                     id: id.clone(),
                     region: probe.region.clone(),
@@ -204,6 +210,12 @@ impl Board {
                     clock_offset_us: head.map(|head| head.clock_offset_us),
                     lost: head.map_or(0, |head| head.lost),
                     flags: head.map(|head| head.flags(now)).unwrap_or_default(),
+                    odd: OddSamples {
+                        late: odd.late,
+                        ahead: odd.ahead,
+                        too_old: odd.too_old,
+                        unconfigured: odd.unconfigured,
+                    },
                 }
             })
             .collect()

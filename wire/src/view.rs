@@ -318,6 +318,22 @@ pub struct ProbeView {
     /// What it said of itself by flagging samples in the last minute; those did not vote.
     #[serde(default)]
     pub flags: Vec<Flag>,
+    /// Samples that did not arrive as they should, since the collector started.
+    #[serde(default)]
+    pub odd: OddSamples,
+}
+
+/// Samples that did not arrive as they should, of one probe since the collector started. The first two are in the history.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OddSamples {
+    /// More than ten minutes old when they arrived.
+    pub late: u64,
+    /// Dated in the future, also by the corrected clock of the probe; taken as of the moment they arrived.
+    pub ahead: u64,
+    /// More than seven days old; in the log only.
+    pub too_old: u64,
+    /// Of a check, target or step that the probe is not configured for (any more); in the log only.
+    pub unconfigured: u64,
 }
 
 /// What is believed of a probe.

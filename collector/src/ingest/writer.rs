@@ -58,13 +58,14 @@ pub fn start(tasks: &Tasks, store: Store, tail: Tail) -> Writer {
     let (sender, mut queue) = mpsc::channel(QUEUE);
     tasks.spawn(Stage::Work, "log writer", |stop| async move {
         let mut group = Vec::with_capacity(GROUP);
+        let mut failing = false;
         loop {
             tokio::select! {
                 // The listeners stopped in the stage before this one, so what is queued now is the last.
                 () = stop.cancelled() => {
                     queue.close();
                     while queue.recv_many(&mut group, GROUP).await > 0 {
-                        commit(&store, &mut group, &tail).await;
+                        commit(&store, &mut group, &tail, &mut failing).await;
                     }
                     return;
                 }
@@ -74,7 +75,7 @@ pub fn start(tasks: &Tasks, store: Store, tail: Tail) -> Writer {
                         stop.cancelled().await;
                         return;
                     }
-                    commit(&store, &mut group, &tail).await;
+                    commit(&store, &mut group, &tail, &mut failing).await;
                 }
             }
         }
@@ -82,7 +83,7 @@ pub fn start(tasks: &Tasks, store: Store, tail: Tail) -> Writer {
     Writer(sender)
 }
 
-async fn commit(store: &Store, group: &mut Vec<Job>, tail: &Tail) {
+async fn commit(store: &Store, group: &mut Vec<Job>, tail: &Tail, failing: &mut bool) {
     let entries: Vec<Entry> = group.iter_mut().flat_map(|job| std::mem::take(&mut job.entries)).collect();
     match store.append(&entries).await {
         Ok(appended) => {
@@ -93,9 +94,16 @@ async fn commit(store: &Store, group: &mut Vec<Job>, tail: &Tail) {
                 let _ = job.done.send(Ok(new));
             }
             tail.appended(&appended);
+            *failing = false;
         }
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "reports could not be committed");
+            // Said once: the health of the storage tells for how long, and the probes send again.
+            if !std::mem::replace(failing, true) {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "reports could not be committed; their senders keep them"
+                );
+            }
             for job in group.drain(..) {
                 let _ = job.done.send(Err(Refused::Failed));
             }

@@ -8,7 +8,7 @@ use crate::{
 use askama::Template;
 use wire::{
     sample::Flag,
-    view::{Overview, ProbeState},
+    view::{OddSamples, Overview, ProbeState},
 };
 
 #[derive(Template)]
@@ -29,6 +29,8 @@ struct Row {
     flags: Vec<&'static str>,
     lost: u64,
     lost_text: String,
+    /// What did not arrive as it should, in words.
+    odd: Vec<String>,
 }
 
 impl Probes {
@@ -49,9 +51,22 @@ impl Probes {
             flags: probe.flags.iter().map(|flag| words(*flag)).collect(),
             lost: probe.lost,
             lost_text: format::count(probe.lost),
+            odd: odd(&probe.odd),
         });
         Self { rows: rows.collect() }
     }
+}
+
+/// Samples that did not arrive as they should, in words.
+fn odd(odd: &OddSamples) -> Vec<String> {
+    let counts = [
+        (odd.late, "came late"),
+        (odd.ahead, "dated in the future"),
+        (odd.too_old, "older than 7 days, left out"),
+        (odd.unconfigured, "of checks that it does not have, left out"),
+    ];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    counts.map(|(count, what)| format!("{} {what}", format::count(count))).collect()
 }
 
 /// What a probe says of itself by a flag.

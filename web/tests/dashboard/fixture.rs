@@ -69,6 +69,7 @@ pub fn overview(now: Micros, world: World) -> Overview {
             .map(|(i, (id, ..))| {
                 let silent = world.silent && *id == "ap-south";
                 ProbeView {
+                    odd: Default::default(),
                     id: format!("probe-{id}").parse().expect("a probe id"),
                     region: region(id),
                     state: if silent { ProbeState::Silent } else { ProbeState::Eligible },
