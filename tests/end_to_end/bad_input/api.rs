@@ -162,13 +162,12 @@ async fn a_body_that_is_too_large() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn what_is_not_known_is_ignored() -> anyhow::Result<()> {
+async fn fields_that_are_not_known_are_ignored() -> anyhow::Result<()> {
     let place = Place::new();
     let mut collector = place.collector().await;
     let mut newer = sample("health", "north", "ok");
     newer["colour"] = json!({ "of": ["the", "future"] });
-    let mut future =
-        batch("probe-north", vec![newer, sample("gone", "north", "ok"), sample("health", "mars-1", "ok")]);
+    let mut future = batch("probe-north", vec![newer]);
     future["dialect"] = json!(7);
     future["deep"] = serde_json::from_str(&format!("{}{}", "[".repeat(100), "]".repeat(100)))?;
     future["reports"][0]["mood"] = json!("good");
@@ -179,8 +178,27 @@ async fn what_is_not_known_is_ignored() -> anyhow::Result<()> {
         json!({ "stored": 0, "duplicates": 1 }),
         "a resend changes nothing"
     );
-    // A check may have been another probe's since the sample was made.
-    collector.accept(SOUTH, &batch("probe-south", vec![sample("from-north", "north", "ok")])).await?;
+    collector.still_decides().await?;
+    Ok(())
+}
+
+/// A probe reports what it was told to measure, and nothing else: not a check that nobody has, not a target that the
+/// check does not have, not another probe's check.
+#[tokio::test]
+async fn what_was_never_assigned_is_refused() -> anyhow::Result<()> {
+    let place = Place::new();
+    let mut collector = place.collector().await;
+    let strangers = [
+        (NORTH, batch("probe-north", vec![sample("gone", "north", "ok")]), "gone"),
+        (NORTH, batch("probe-north", vec![sample("health", "mars-1", "ok")]), "mars-1"),
+        (SOUTH, batch("probe-south", vec![sample("from-north", "north", "ok")]), "from-north"),
+    ];
+    for (token, batch, word) in strangers {
+        let answer = collector.report(token, batch.to_string()).await?;
+        assert_eq!(answer.status(), 422, "{word}");
+        let problem = answer.text().await?;
+        assert!(problem.contains("never assigned") && problem.contains(word), "{problem}");
+    }
     collector.still_decides().await?;
     let series = collector.get("/api/v1/services/shop/series").await?.to_string();
     assert!(!["gone", "mars-1", "from-north"].iter().any(|word| series.contains(word)), "{series}");

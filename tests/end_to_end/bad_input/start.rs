@@ -43,7 +43,7 @@ async fn a_database_that_is_none() {
     std::fs::create_dir(place.path().join("data")).expect("a folder can be made");
     place.write("data/sextant.db", vec![b'x'; 5000]);
     let ended = run(place.path(), &collector("data", "127.0.0.1:0")).await;
-    ended.failed(FAILED, &["cannot open the database", "sextant.db"]);
+    ended.failed(FAILED, &["the database is damaged", "sextant.db", "restore the newest backup"]);
 }
 
 #[tokio::test]
