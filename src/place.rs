@@ -10,7 +10,7 @@ pub struct Place {
     #[arg(long, env = "SEXTANT_DATA", default_value = "sextant-data", value_name = "DIR")]
     data: PathBuf,
     /// The PostgreSQL database, when the collector keeps everything there.
-    #[arg(long, env = "SEXTANT_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(long, alias = "database-url", env = "SEXTANT_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database: Option<String>,
 }
 

@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, env = "SEXTANT_DATA", default_value = "sextant-data", value_name = "DIR")]
     data: PathBuf,
     /// The PostgreSQL database, when the collector keeps everything there.
-    #[arg(long, env = "SEXTANT_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(long = "database", alias = "database-url", env = "SEXTANT_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
     /// The beginning, an RFC 3339 instant such as 2026-11-20T00:00:00Z.
     #[arg(long, value_parser = rfc3339::parse, value_name = "INSTANT")]
