@@ -4,7 +4,7 @@
 -- block (collector/src/store/payload.rs).
 CREATE TABLE report_log (
   position BIGINT NOT NULL,
-  source   TEXT   NOT NULL, -- the probe, or 'delivery'
+  source   TEXT   NOT NULL, -- the probe, or '@delivery'
   sequence BIGINT NOT NULL, -- the probe's own number; 0 for deliveries
   received BIGINT NOT NULL,
   clock_us BIGINT NOT NULL, -- to be added to the probe's instants; 0 while its clock is near ours

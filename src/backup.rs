@@ -1,6 +1,9 @@
 //! `sextant backup`: the whole database in one file, made while the collector runs.
 
-use crate::version::VERSION;
+use crate::{
+    place::{Chosen, Place},
+    version::VERSION,
+};
 use anyhow::{Context, ensure};
 use collector::{
     backup::{
@@ -14,7 +17,6 @@ use runtime::{
     random::Random,
 };
 use std::{
-    env,
     fs::File,
     io::{self, IsTerminal, Read, Write},
     path::{Path, PathBuf},
@@ -54,42 +56,6 @@ struct Verify {
     /// The file with its key, when it is encrypted.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-}
-
-/// Which database.
-#[derive(Debug, clap::Args)]
-pub struct Place {
-    /// The collector's data folder, for SQLite. Without --data and --database: SEXTANT_DATABASE_URL, else SEXTANT_DATA, else
-    /// sextant-data.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// The PostgreSQL database. Rather give it by SEXTANT_DATABASE_URL: other users of the machine can read flags.
-    #[arg(long, alias = "database-url", value_name = "URL", conflicts_with = "data")]
-    database: Option<String>,
-}
-
-/// A database, chosen.
-pub enum Chosen {
-    Folder(PathBuf),
-    Postgres(String),
-}
-
-impl Place {
-    /// What was said on the command line goes before the environment, so that both databases of a move can be named.
-    pub fn choose(self) -> Chosen {
-        let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
-        match (self.data, self.database) {
-            (Some(folder), _) => Chosen::Folder(folder),
-            (None, Some(url)) => Chosen::Postgres(url),
-            (None, None) => match variable("SEXTANT_DATABASE_URL") {
-                Some(url) => Chosen::Postgres(url),
-                None => {
-                    let folder = variable("SEXTANT_DATA").unwrap_or_else(|| "sextant-data".into());
-                    Chosen::Folder(folder.into())
-                }
-            },
-        }
-    }
 }
 
 /// Makes or verifies one.

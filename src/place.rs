@@ -1,39 +1,75 @@
 //! Where a collector keeps its data, for the commands that work on it from outside.
 
+use anyhow::ensure;
 use collector::store::{Options, Place as Database, Store};
-use std::{fs::File, path::PathBuf};
+use std::{env, fs::File, path::PathBuf};
 
-/// The same settings as the collector's.
+/// Which database.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Place {
-    /// The collector's data folder.
-    #[arg(long, env = "SEXTANT_DATA", default_value = "sextant-data", value_name = "DIR")]
-    data: PathBuf,
-    /// The PostgreSQL database, when the collector keeps everything there.
-    #[arg(long, alias = "database-url", env = "SEXTANT_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    /// The collector's data folder, for SQLite. Without --data and --database: SEXTANT_DATABASE_URL, else SEXTANT_DATA, else
+    /// sextant-data.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The PostgreSQL database. Rather give it by SEXTANT_DATABASE_URL: other users of the machine can read flags.
+    #[arg(long, alias = "database-url", value_name = "URL", conflicts_with = "data")]
     database: Option<String>,
 }
 
+/// A database, chosen.
+pub enum Chosen {
+    Folder(PathBuf),
+    Postgres(String),
+}
+
 impl Place {
-    /// Opens the database; a collector may be running on it.
-    ///
-    /// # Errors
-    /// When there is none, or it cannot be opened.
-    pub async fn open(&self) -> anyhow::Result<Store> {
-        let place = match &self.database {
-            Some(url) => Database::Postgres(url.clone()),
-            None => {
-                let file = self.data.join("sextant.db");
-                anyhow::ensure!(
+    /// What was said on the command line goes before the environment, so that both databases of a move can be named.
+    pub fn choose(self) -> Chosen {
+        let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
+        match (self.data, self.database) {
+            (Some(folder), _) => Chosen::Folder(folder),
+            (None, Some(url)) => Chosen::Postgres(url),
+            (None, None) => match variable("SEXTANT_DATABASE_URL") {
+                Some(url) => Chosen::Postgres(url),
+                None => {
+                    let folder = variable("SEXTANT_DATA").unwrap_or_else(|| "sextant-data".into());
+                    Chosen::Folder(folder.into())
+                }
+            },
+        }
+    }
+
+    /// The database, which must be there.
+    fn existing(self) -> anyhow::Result<Database> {
+        match self.choose() {
+            Chosen::Postgres(url) => Ok(Database::Postgres(url)),
+            Chosen::Folder(folder) => {
+                let file = folder.join("sextant.db");
+                ensure!(
                     file.exists(),
                     "there is no database in {}: name the collector's data folder with --data, or its PostgreSQL \
                      database with --database",
-                    self.data.display()
+                    folder.display()
                 );
-                Database::Sqlite(file)
+                Ok(Database::Sqlite(file))
             }
-        };
-        Ok(Store::open(Options::new(place)).await?)
+        }
+    }
+
+    /// Opens the database as it is, only to read; a collector may be running on it.
+    ///
+    /// # Errors
+    /// When there is none, it cannot be opened, or its schema is another version's.
+    pub async fn read(self) -> anyhow::Result<Store> {
+        Ok(Store::read_only(&self.existing()?).await?)
+    }
+
+    /// Opens the database to change something in it; a collector may be running on it.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be opened.
+    pub async fn open(self) -> anyhow::Result<Store> {
+        Ok(Store::open(Options::new(self.existing()?)).await?)
     }
 
     /// Opens the database for a program that has it alone, making it if need be. A folder stays locked, as by a
@@ -41,12 +77,12 @@ impl Place {
     ///
     /// # Errors
     /// When it cannot be made or opened, or a collector runs on the folder.
-    pub async fn make(&self) -> anyhow::Result<(Store, Option<File>)> {
-        let (place, lock) = match &self.database {
-            Some(url) => (Database::Postgres(url.clone()), None),
-            None => {
-                let lock = collector::app::lock_folder(&self.data)?;
-                (Database::Sqlite(self.data.join("sextant.db")), Some(lock))
+    pub async fn make(self) -> anyhow::Result<(Store, Option<File>)> {
+        let (place, lock) = match self.choose() {
+            Chosen::Postgres(url) => (Database::Postgres(url), None),
+            Chosen::Folder(folder) => {
+                let lock = collector::app::lock_folder(&folder)?;
+                (Database::Sqlite(folder.join("sextant.db")), Some(lock))
             }
         };
         Ok((Store::open(Options::new(place)).await?, lock))

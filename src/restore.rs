@@ -1,6 +1,9 @@
 //! `sextant restore`: a new database out of what `sextant backup` wrote.
 
-use crate::backup::{Chosen, Place, Teller, input, key, tell};
+use crate::{
+    backup::{Teller, input, key, tell},
+    place::{Chosen, Place},
+};
 use collector::{
     backup::file,
     store::backup::{Target, restore},

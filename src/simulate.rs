@@ -37,7 +37,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     if from > to {
         bail!("--from is after --to: nothing lies between");
     }
-    let store = args.place.open().await?;
+    let store = args.place.read().await?;
     let replay = replay::run(&store, from, to).await?;
     store.close().await;
     if args.json {

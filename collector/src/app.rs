@@ -12,7 +12,7 @@ use crate::{
         query::{self, Queries},
     },
     hub::Hub,
-    ingest::{self, Intake, Writer, assigned::Assigned, auth::Tokens},
+    ingest::{self, Assignments, Clocks, EARLIER, Intake, Room, Writer, auth::Tokens},
     mandate::Mandate,
     mesh,
     metrics::Metrics,
@@ -43,9 +43,6 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a stop may take.
 const GRACE: Duration = Duration::from_secs(20);
-
-/// How many configurations of before are looked at for checks that probes may still report.
-const EARLIER: i64 = 20;
 
 /// The settings of a collector process.
 #[derive(Clone)]
@@ -167,13 +164,14 @@ impl Collector {
 
         let now = clock.now();
         let (revision, _) = store.revise(&document, now).await?;
-        let assigned = Arc::new(Assigned::new(&config, &store.documents(EARLIER).await?));
-        let intake = Intake { assigned, ..Intake::default() };
+        let assignments = Assignments::new(Arc::clone(&config), &store.documents(EARLIER).await?);
+        let intake = Intake { assignments, clocks: Arc::new(Clocks::default()), room: Room::default() };
         let hub = Hub::default();
         let tail = Tail::new(store.clone());
         let mandate = Mandate::default();
         let planned = Arc::new(Notify::new());
-        let own = format!("{address}, process {}", std::process::id());
+        // In containers every collector has the same address and process number.
+        let own = format!("{address}, process {}, start {:08x}", std::process::id(), u32::from_be_bytes(random.bytes()));
         let exchange = Exchange::new(store.clone(), hub.clone(), own.clone());
         let history = History::open(store.clone(), &config, clock.clone()).await?;
         let fold = Fold::new(

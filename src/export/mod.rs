@@ -5,6 +5,7 @@ mod csv;
 mod output;
 mod table;
 
+use crate::place::Place;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use collector::{
@@ -12,7 +13,6 @@ use collector::{
         export::{Export, Exported},
         query::selector::{Part, Selector},
     },
-    store::{Place, Store},
 };
 use columns::Columns;
 use csv::Csv;
@@ -25,12 +25,8 @@ use wire::{CheckId, Micros, ProbeId, assignment::Target, instant::rfc3339};
 /// Writes history of a time range to a file. A collector may be running; nothing in the database is changed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The collector's data folder.
-    #[arg(long, env = "SEXTANT_DATA", default_value = "sextant-data", value_name = "DIR")]
-    data: PathBuf,
-    /// The PostgreSQL database, when the collector keeps everything there.
-    #[arg(long = "database", alias = "database-url", env = "SEXTANT_DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    database_url: Option<String>,
+    #[command(flatten)]
+    place: Place,
     /// The beginning, an RFC 3339 instant such as 2026-11-20T00:00:00Z.
     #[arg(long, value_parser = rfc3339::parse, value_name = "INSTANT")]
     from: Micros,
@@ -88,21 +84,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     if args.from >= to {
         bail!("--from, {}, is not before --to, {to}: nothing lies between", args.from);
     }
-    let place = match &args.database_url {
-        Some(url) => Place::Postgres(url.clone()),
-        None => {
-            let file = args.data.join("sextant.db");
-            if !file.exists() {
-                bail!(
-                    "there is no database in {}: name the collector's data folder with --data, or its PostgreSQL \
-                     database with --database-url",
-                    args.data.display()
-                );
-            }
-            Place::Sqlite(file)
-        }
-    };
-    let store = Store::read_only(&place).await?;
+    let store = args.place.read().await?;
     let selector = Selector {
         checks: args.check.into_iter().map(String::from).collect(),
         probes: args.probe.into_iter().map(String::from).collect(),

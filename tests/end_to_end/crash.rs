@@ -1,7 +1,7 @@
 //! Processes die at bad moments. Nothing is lost, nothing is done twice, and nobody is told two things.
 
 use crate::harness::{
-    LONG, Process, Setup, World,
+    LONG, Process, Setup, World, sextant,
     ending::{intervals, probe_of, proved},
     entrance::{Effect, Mood},
     eventually,
@@ -169,7 +169,24 @@ async fn collector_killed_at_random_moments() -> anyhow::Result<()> {
     let told = world.entrance.told();
     println!("{} webhooks, {} of them repeated", told.len(), told.len() - world.entrance.applied().len());
     world.settle().await;
+    check_replay(&world).await?;
     world.stop().await?;
+    Ok(())
+}
+
+/// All that was decided, over all those terms, follows from the log once more.
+async fn check_replay(world: &World) -> anyhow::Result<()> {
+    let mut command = sextant();
+    command.args(["simulate", "--json", "--data"]).arg(world.data());
+    let output = command.output().await?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{told} {}", String::from_utf8_lossy(&output.stdout));
+    let replay: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    println!("replayed: {} passes, {} terms", replay["passes"], replay["terms"]);
+    assert_eq!(replay["differences"], serde_json::json!([]));
+    assert!(replay["plans"].as_u64() >= Some(3) && replay["terms"].as_u64() > Some(6), "{replay}");
+    let decisions = replay["decisions"].as_array().map(Vec::len);
+    assert!(decisions > Some(10), "{decisions:?}");
     Ok(())
 }
 

@@ -1,7 +1,9 @@
 //! From a body to entries of the log: each report is read once, and kept as it came.
 
 use super::{Clocks, assigned::Assigned, auth::Caller};
-use crate::{api::Rejected, config::Config, residency::Residency, store::Entry};
+use crate::{api::Rejected, config::Config, residency::Residency,
+    store::{Entry, MOST_REPORT},
+};
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 use wire::{
@@ -17,6 +19,27 @@ struct Batch<'a> {
     reports: Vec<&'a RawValue>,
     #[serde(default)]
     lost: u64,
+}
+
+/// Why a batch was not read.
+#[derive(Debug)]
+pub enum Refusal {
+    /// It has a check that was never assigned to its sender, as far as is known here.
+    Stranger(Rejected),
+    Other(Rejected),
+}
+
+impl From<Refusal> for Rejected {
+    fn from(refusal: Refusal) -> Rejected {
+        let (Refusal::Stranger(rejected) | Refusal::Other(rejected)) = refusal;
+        rejected
+    }
+}
+
+impl<E: Into<Rejected>> From<E> for Refusal {
+    fn from(error: E) -> Refusal {
+        Refusal::Other(error.into())
+    }
 }
 
 /// What a batch held.
@@ -42,14 +65,14 @@ impl Desk<'_> {
     ///
     /// # Errors
     /// A problem document when it is malformed, too large in some respect, or not the caller's to send.
-    pub fn read(&self, body: &[u8]) -> Result<Batched, Rejected> {
+    pub fn read(&self, body: &[u8]) -> Result<Batched, Refusal> {
         // Checked once for the whole body; the parser would do it for each of its texts.
         let body = str::from_utf8(body).map_err(|_| {
             Rejected::new(400, "malformed", "The body is not a batch of reports", "it is not UTF-8 text")
         })?;
         let Batch { sent, reports, lost } = serde_json::from_str(body).map_err(malformed)?;
         if reports.len() > MAX_REPORTS {
-            return Err(refused(format!("{} reports in a batch; send at most {MAX_REPORTS}", reports.len())));
+            return Err(refused(format!("{} reports in a batch; send at most {MAX_REPORTS}", reports.len())).into());
         }
         let clock_us = self.clocks.correction(&self.caller.probe, self.received, sent);
         let mut batched = Batched { entries: Vec::with_capacity(reports.len()), samples: 0 };
@@ -63,38 +86,42 @@ impl Desk<'_> {
             let rewritten = changed.then(|| to_raw_value(&report));
             let rewritten = rewritten.transpose().map_err(malformed)?;
             let raw = rewritten.as_deref().unwrap_or(raw);
+            // A report grows when it is written anew, by what the sender left out because it is usual.
+            if raw.get().len() > MOST_REPORT {
+                let detail = format!("{} has more than {MOST_REPORT} bytes; send fewer samples", report.sequence);
+                return Err(refused(detail).into());
+            }
             batched.entries.push(Entry::report(self.received, clock_us, (sent, lost), report, raw));
         }
         Ok(batched)
     }
 
     /// A probe speaks for itself only, within bounds.
-    fn check(&self, report: &Report) -> Result<(), Rejected> {
+    fn check(&self, report: &Report) -> Result<(), Refusal> {
         let caller = self.caller;
         if report.probe != caller.probe {
             let detail = format!("the token is {}'s and the report is {}'s", caller.probe, report.probe);
-            return Err(Rejected::new(403, "not-your-report", "A probe can report for itself only", detail));
+            return Err(Rejected::new(403, "not-your-report", "A probe can report for itself only", detail).into());
         }
         if report.samples.len() > MAX_SAMPLES {
             let count = report.samples.len();
-            return Err(refused(format!("{count} samples in a report; send at most {MAX_SAMPLES}")));
+            return Err(refused(format!("{count} samples in a report; send at most {MAX_SAMPLES}")).into());
         }
         if report.mesh.len() > MAX_WINDOWS {
             let count = report.mesh.len();
-            return Err(refused(format!(
-                "{count} windows of the mesh in a report; send at most {MAX_WINDOWS}"
-            )));
+            let detail = format!("{count} windows of the mesh in a report; send at most {MAX_WINDOWS}");
+            return Err(refused(detail).into());
         }
         if let Some(window) = report.mesh.iter().find(|window| window.from != caller.probe) {
             let from = &window.from;
-            return Err(refused(format!("a window says that {from} sent it; a probe reports what it sent")));
+            return Err(refused(format!("a window says that {from} sent it; a probe reports what it sent")).into());
         }
         if let Some((check, target)) = self.assigned.stranger(report) {
-            return Err(refused(format!(
+            return Err(Refusal::Stranger(refused(format!(
                 "check {check} on {target} was never assigned to {}: neither the configuration in force nor an earlier \
                  one has it there",
                 caller.probe
-            )));
+            ))));
         }
         Ok(())
     }

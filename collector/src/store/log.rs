@@ -53,11 +53,6 @@ impl Entry {
         Entry { source: DELIVERY.into(), sequence: 0, received, clock_us: 0, event: Arc::new(event), payload }
     }
 
-    /// What it is about how much memory it takes while it waits, bytes.
-    pub fn weight(&self) -> usize {
-        self.payload.len()
-    }
-
     pub(super) fn source(&self) -> Option<&str> {
         (self.source != DELIVERY).then_some(self.source.as_str())
     }
@@ -222,7 +217,7 @@ impl Store {
         rows.into_iter()
             .map(|(position, received, clock_us, payload)| {
                 let received = Micros(received);
-                let event = Arc::new(payload::read(&payload, received)?);
+                let event = Arc::new(payload::read_or_leave_out(&payload, position, received)?);
                 Ok(Logged { position, received, clock_us, event })
             })
             .collect()

@@ -56,5 +56,6 @@ pub use lease::{EXPIRES, Lease};
 pub use log::{Appended, Entry, Logged};
 pub use migrate::{ExtraMigration, newest as newest_schema};
 pub use notify::{Channel, Notice, Notices, Tell};
+pub use payload::MOST_REPORT;
 pub use replay::Mark;
 pub use rollup::{Rollups, SeriesHour};

@@ -13,8 +13,10 @@ use wire::{Micros, report::Report};
 const REPORT: u8 = 1;
 /// The bytes are another event.
 const EVENT: u8 = 2;
-/// The most that an entry may unpack to. A batch has at most 4 MiB, and its envelope is small.
+/// The most that an entry may unpack to.
 const MOST: usize = 8 << 20;
+/// The most that the JSON of a report may have, so that it can be read again; what is around it is small.
+pub const MOST_REPORT: usize = MOST - (64 << 10);
 
 #[derive(Serialize)]
 struct Packed<'a> {
@@ -88,6 +90,22 @@ pub fn edit(
         serde_json::from_slice(&json).map_err(|source| Error::Stored { what: "a log entry", source })?;
     let edited = entry.get_mut("report").is_some_and(edit);
     Ok(edited.then(|| pack(REPORT, &entry)))
+}
+
+/// Reads an entry of the log for its readers. A report that cannot be read is left out, and the collector's log says so:
+/// nobody could ever go on otherwise. What is not known at all is an error, because a newer version wrote it.
+///
+/// # Errors
+/// When the bytes are damaged or from a newer version.
+pub fn read_or_leave_out(bytes: &[u8], position: i64, received: Micros) -> Result<Event, Error> {
+    match read(bytes, received) {
+        Err(error) if bytes.first() == Some(&REPORT) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, position, "a report in the log cannot be read and is left out");
+            Ok(Event::Tick)
+        }
+        read => read,
+    }
 }
 
 fn unpack(bytes: &[u8]) -> Result<(u8, Vec<u8>), Error> {

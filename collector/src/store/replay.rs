@@ -90,17 +90,6 @@ impl Store {
             .collect()
     }
 
-    /// The oldest position in the log; absent when it is empty.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn log_begin(&self) -> Result<Option<i64>, Error> {
-        let (position,): (Option<i64>,) = on!(self, pool => {
-            sqlx::query_as("SELECT MIN(position) FROM report_log").fetch_one(pool).await?
-        });
-        Ok(position)
-    }
-
     /// The timeline between two instants, both inclusive, in the order it was written.
     ///
     /// # Errors
