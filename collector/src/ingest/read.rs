@@ -1,6 +1,6 @@
 //! From a body to entries of the log: each report is read once, and kept as it came.
 
-use super::{Clocks, assigned::Assigned, auth::Caller};
+use super::{Clocks, Refused, assigned::Assigned, auth::Caller};
 use crate::{api::Rejected, config::Config, residency::Residency,
     store::{Entry, MOST_REPORT},
 };
@@ -36,9 +36,15 @@ impl From<Refusal> for Rejected {
     }
 }
 
-impl<E: Into<Rejected>> From<E> for Refusal {
-    fn from(error: E) -> Refusal {
-        Refusal::Other(error.into())
+impl From<Rejected> for Refusal {
+    fn from(rejected: Rejected) -> Refusal {
+        Refusal::Other(rejected)
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Refusal {
+        Refusal::Other(refused.into())
     }
 }
 

@@ -62,7 +62,7 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let (config, _) = collector::config::load(&args.config)?;
     let began = Instant::now();
-    let (store, _lock) = args.place.make().await?;
+    let (store, _lock) = args.place.clone().make().await?;
     let span = span(&args);
     let writer = Writer::begin(store, span, args.mirror).await?;
     let jobs = jobs(&config, &writer.store).await?;

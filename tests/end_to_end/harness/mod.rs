@@ -24,7 +24,7 @@ pub mod volume;
 pub mod witness;
 pub mod world;
 
-pub use process::Process;
+pub use process::{Process, sextant};
 pub use world::{Setup, World};
 
 use std::time::{Duration, Instant};
