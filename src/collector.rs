@@ -23,7 +23,13 @@ pub struct Args {
     #[arg(long, env = "SEXTANT_LISTEN", default_value = "127.0.0.1:8600", value_name = "ADDR:PORT")]
     listen: SocketAddr,
     /// Keep everything in this PostgreSQL database instead of a file in the data folder.
-    #[arg(long, alias = "database-url", env = "SEXTANT_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(
+        long,
+        alias = "database-url",
+        env = "SEXTANT_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     database: Option<String>,
 }
 

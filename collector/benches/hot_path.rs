@@ -170,18 +170,18 @@ fn check_id(check: usize) -> String {
 fn document() -> String {
     let (checks, probes, targets) = SHAPE;
     let mut text = String::from("version: 1\nregions:\n");
-    (0..probes).for_each(|n| write!(text, "  region-{n}: {{}}\n").expect("a text takes it"));
+    (0..probes).for_each(|n| writeln!(text, "  region-{n}: {{}}").expect("a text takes it"));
     text.push_str("probes:\n");
     let hash = "a".repeat(64);
     for n in 0..probes {
-        write!(text, "  probe-{n}: {{ region: region-{n}, token: {{ sha256: {hash} }} }}\n")
+        writeln!(text, "  probe-{n}: {{ region: region-{n}, token: {{ sha256: {hash} }} }}")
             .expect("a text takes it");
     }
     text.push_str("services:\n");
     for service in 0..checks.div_ceil(50) {
-        write!(text, "  service-{service:02}:\n    regions:\n").expect("a text takes it");
+        writeln!(text, "  service-{service:02}:\n    regions:").expect("a text takes it");
         for target in 0..targets {
-            write!(text, "      region-{target}: https://s{service}.r{target}.example.com\n")
+            writeln!(text, "      region-{target}: https://s{service}.r{target}.example.com")
                 .expect("a text takes it");
         }
     }

@@ -171,7 +171,11 @@ impl Collector {
         let mandate = Mandate::default();
         let planned = Arc::new(Notify::new());
         // In containers every collector has the same address and process number.
-        let own = format!("{address}, process {}, start {:08x}", std::process::id(), u32::from_be_bytes(random.bytes()));
+        let own = format!(
+            "{address}, process {}, start {:08x}",
+            std::process::id(),
+            u32::from_be_bytes(random.bytes())
+        );
         let exchange = Exchange::new(store.clone(), hub.clone(), own.clone());
         let history = History::open(store.clone(), &config, clock.clone()).await?;
         let fold = Fold::new(
@@ -191,6 +195,7 @@ impl Collector {
         let tasks = Tasks::default();
         let metrics = Metrics::new(published.clone());
         metrics.watch_storage(store.health());
+        Metrics::observe_role(mandate.clone());
         let changes = count_changes(&tasks, published.clone());
         let board = Board::new(
             Arc::clone(&config),

@@ -4,6 +4,7 @@
 use crate::{
     decide::State,
     fold::Published,
+    mandate::Mandate,
     store::{Health, Outcome},
 };
 use opentelemetry::{
@@ -20,6 +21,7 @@ use wire::{
 #[derive(Debug, Clone)]
 pub struct Metrics {
     reports: Counter<u64>,
+    refused: Counter<u64>,
     samples: Counter<u64>,
     deliveries: Counter<u64>,
 }
@@ -34,6 +36,10 @@ impl Metrics {
             reports: meter
                 .u64_counter("sextant_ingest_reports")
                 .with_description("Reports taken, by probe and whether they were new")
+                .build(),
+            refused: meter
+                .u64_counter("sextant_ingest_refused_batches")
+                .with_description("Batches not taken, by probe and status")
                 .build(),
             samples: meter
                 .u64_counter("sextant_ingest_samples")
@@ -61,6 +67,21 @@ impl Metrics {
                 gauge.observe(u64::from(other), &[KeyValue::new("what", "reads")]);
             })
             .build();
+    }
+
+    /// Shows whether this collector decides.
+    pub fn observe_role(mandate: Mandate) {
+        global::meter("collector")
+            .u64_observable_gauge("sextant_decider")
+            .with_description("1 while this collector holds the lease and decides, 0 while it follows")
+            .with_callback(move |gauge| gauge.observe(u64::from(mandate.term().is_some()), &[]))
+            .build();
+    }
+
+    /// Counts a batch that was not taken, by the status that its sender got.
+    pub fn refused(&self, probe: &ProbeId, status: u16) {
+        let labels = [KeyValue::new("probe", probe.to_string()), KeyValue::new("status", i64::from(status))];
+        self.refused.add(1, &labels);
     }
 
     /// Counts a batch.

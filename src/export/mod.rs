@@ -8,11 +8,9 @@ mod table;
 use crate::place::Place;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use collector::{
-    history::{
-        export::{Export, Exported},
-        query::selector::{Part, Selector},
-    },
+use collector::history::{
+    export::{Export, Exported},
+    query::selector::{Part, Selector},
 };
 use columns::Columns;
 use csv::Csv;

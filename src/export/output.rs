@@ -4,6 +4,7 @@ use anyhow::Context;
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -25,7 +26,11 @@ impl Output {
         let mut part = path.as_os_str().to_owned();
         part.push(format!(".{}.part", std::process::id()));
         let part = PathBuf::from(part);
-        File::create_new(&part)
+        // Runs and evidence are for their owner: people who export decide who else reads them.
+        let mut options = File::options();
+        options.write(true).create_new(true).mode(0o600);
+        options
+            .open(&part)
             .with_context(|| format!("cannot write {}: look whether its folder is there", part.display()))?;
         Ok(Output { files: Some((part, path.to_owned())) })
     }

@@ -1,10 +1,10 @@
 //! Processes die at bad moments. Nothing is lost, nothing is done twice, and nobody is told two things.
 
 use crate::harness::{
-    LONG, Process, Setup, World, sextant,
+    LONG, Process, Setup, World,
     ending::{intervals, probe_of, proved},
     entrance::{Effect, Mood},
-    eventually,
+    eventually, sextant,
     world::id,
 };
 use anyhow::ensure;

@@ -35,6 +35,11 @@ impl Rejected {
         Some(rejected)
     }
 
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.problem.status
+    }
+
     /// No such service in the configuration.
     pub fn no_service(id: &str, known: impl Iterator<Item = ServiceId>) -> Rejected {
         let known: Vec<String> = known.map(String::from).collect();

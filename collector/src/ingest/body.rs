@@ -100,7 +100,7 @@ mod tests {
     use std::io::Write;
 
     fn gzip(plain: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(plain).expect("memory takes it");
         encoder.finish().expect("memory takes it")
     }

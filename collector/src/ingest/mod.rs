@@ -52,16 +52,22 @@ pub async fn reports(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Accepted>, Rejected> {
+    let probe = caller.probe.clone();
+    let taken = take(&app, caller, headers, body).await;
+    taken.inspect_err(|rejected| app.metrics.refused(&probe, rejected.status())).map(Json)
+}
+
+async fn take(app: &App, caller: Caller, headers: HeaderMap, body: Body) -> Result<Accepted, Rejected> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let taken = app.intake.room.take(announced.unwrap_or(MAX_BATCH_BYTES)).ok_or(Refused::Busy)?;
     let packed = body::collect(body).await?;
     let received = app.clock.now();
     let probe = caller.probe.clone();
     let parcel = Parcel { caller, headers, packed, received };
-    let (batched, room) = match open(&app, parcel.clone()).await {
+    let (batched, room) = match open(app, parcel.clone()).await {
         // Another collector may have brought a newer configuration.
         Err(Refusal::Stranger(_)) if app.intake.assignments.look_again(&app.store).await? => {
-            open(&app, parcel).await?
+            open(app, parcel).await?
         }
         opened => opened?,
     };
@@ -70,7 +76,7 @@ pub async fn reports(
     let total = batched.entries.len();
     let stored = app.writer.append(batched.entries).await?;
     app.metrics.ingested(&probe, stored, total - stored, batched.samples);
-    Ok(Json(Accepted { stored, duplicates: total - stored }))
+    Ok(Accepted { stored, duplicates: total - stored })
 }
 
 /// A body as it came.
@@ -84,7 +90,8 @@ struct Parcel {
 
 /// Unpacks and reads a body, on a thread of its own when it is large. What it unpacks to takes room.
 async fn open(app: &App, parcel: Parcel) -> Result<(Batched, Taken), Refusal> {
-    let (intake, config, residency) = (app.intake.clone(), Arc::clone(&app.config), Arc::clone(&app.residency));
+    let (intake, config, residency) =
+        (app.intake.clone(), Arc::clone(&app.config), Arc::clone(&app.residency));
     let large = parcel.packed.len() >= LARGE || parcel.headers.contains_key(CONTENT_ENCODING);
     let read = move || {
         let Parcel { caller, headers, packed, received } = &parcel;

@@ -1,7 +1,10 @@
 //! From a body to entries of the log: each report is read once, and kept as it came.
 
 use super::{Clocks, Refused, assigned::Assigned, auth::Caller};
-use crate::{api::Rejected, config::Config, residency::Residency,
+use crate::{
+    api::Rejected,
+    config::Config,
+    residency::Residency,
     store::{Entry, MOST_REPORT},
 };
 use serde::Deserialize;
@@ -78,7 +81,9 @@ impl Desk<'_> {
         })?;
         let Batch { sent, reports, lost } = serde_json::from_str(body).map_err(malformed)?;
         if reports.len() > MAX_REPORTS {
-            return Err(refused(format!("{} reports in a batch; send at most {MAX_REPORTS}", reports.len())).into());
+            return Err(
+                refused(format!("{} reports in a batch; send at most {MAX_REPORTS}", reports.len())).into()
+            );
         }
         let clock_us = self.clocks.correction(&self.caller.probe, self.received, sent);
         let mut batched = Batched { entries: Vec::with_capacity(reports.len()), samples: 0 };
@@ -94,7 +99,8 @@ impl Desk<'_> {
             let raw = rewritten.as_deref().unwrap_or(raw);
             // A report grows when it is written anew, by what the sender left out because it is usual.
             if raw.get().len() > MOST_REPORT {
-                let detail = format!("{} has more than {MOST_REPORT} bytes; send fewer samples", report.sequence);
+                let detail =
+                    format!("{} has more than {MOST_REPORT} bytes; send fewer samples", report.sequence);
                 return Err(refused(detail).into());
             }
             batched.entries.push(Entry::report(self.received, clock_us, (sent, lost), report, raw));
@@ -107,7 +113,9 @@ impl Desk<'_> {
         let caller = self.caller;
         if report.probe != caller.probe {
             let detail = format!("the token is {}'s and the report is {}'s", caller.probe, report.probe);
-            return Err(Rejected::new(403, "not-your-report", "A probe can report for itself only", detail).into());
+            return Err(
+                Rejected::new(403, "not-your-report", "A probe can report for itself only", detail).into()
+            );
         }
         if report.samples.len() > MAX_SAMPLES {
             let count = report.samples.len();
@@ -120,7 +128,9 @@ impl Desk<'_> {
         }
         if let Some(window) = report.mesh.iter().find(|window| window.from != caller.probe) {
             let from = &window.from;
-            return Err(refused(format!("a window says that {from} sent it; a probe reports what it sent")).into());
+            return Err(
+                refused(format!("a window says that {from} sent it; a probe reports what it sent")).into()
+            );
         }
         if let Some((check, target)) = self.assigned.stranger(report) {
             return Err(Refusal::Stranger(refused(format!(
