@@ -85,11 +85,11 @@ impl Place {
             if !with_segments {
                 segments.clear();
             }
-            let mut rollups = prepare::rollups(&numbered);
-            let stored = self.store.rollups(rollups.keys().copied()).await.expect("read");
-            prepare::merge(&mut rollups, &stored);
+            let new = prepare::days(&numbered);
+            let stored = self.store.packed_days(new.keys()).await.expect("read");
+            let (rollups, days) = prepare::merge(new, stored).expect("sound");
             let (from, changes) = (state.cursors[shard], state.changes[shard]);
-            let seal = Seal { shard, from, changes, position, segments: &segments, rollups: &rollups };
+            let seal = Seal { shard, from, changes, position, segments: &segments, rollups: &rollups, days: &days };
             assert!(self.store.seal(self.term, &seal).await.expect("written"));
         }
     }
