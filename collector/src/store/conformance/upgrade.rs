@@ -155,7 +155,7 @@ async fn every_table_that_grows_is_partitioned_on_postgresql() {
     let rest = engine
         .cluster()
         .query("SELECT COUNT(*) FROM pg_class WHERE pg_get_expr(relpartbound, oid) = 'DEFAULT'");
-    assert_eq!(rest, "4");
+    assert_eq!(rest, "5");
 }
 
 /// A lock that somebody holds for long is waited for by a migration, and not given up after seconds.
