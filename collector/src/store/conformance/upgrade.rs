@@ -151,7 +151,10 @@ async fn every_table_that_grows_is_partitioned_on_postgresql() {
     engine.open().await.close().await;
     let partitioned =
         engine.cluster().query("SELECT relname FROM pg_class WHERE relkind = 'p' ORDER BY relname");
-    assert_eq!(partitioned.lines().collect::<Vec<_>>(), ["evidence", "report_log", "rollup", "rollup_day", "segment"]);
+    assert_eq!(
+        partitioned.lines().collect::<Vec<_>>(),
+        ["evidence", "report_log", "rollup", "rollup_day", "segment"]
+    );
     let rest = engine
         .cluster()
         .query("SELECT COUNT(*) FROM pg_class WHERE pg_get_expr(relpartbound, oid) = 'DEFAULT'");

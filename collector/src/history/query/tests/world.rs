@@ -89,7 +89,8 @@ impl Place {
             let stored = self.store.packed_days(new.keys()).await.expect("read");
             let (rollups, days) = prepare::merge(new, stored).expect("sound");
             let (from, changes) = (state.cursors[shard], state.changes[shard]);
-            let seal = Seal { shard, from, changes, position, segments: &segments, rollups: &rollups, days: &days };
+            let seal =
+                Seal { shard, from, changes, position, segments: &segments, rollups: &rollups, days: &days };
             assert!(self.store.seal(self.term, &seal).await.expect("written"));
         }
     }
