@@ -76,6 +76,7 @@ impl Keeper {
             (What::Bulk(Kind::Log { upto }), "log", keep.log),
             (What::Bulk(Kind::Evidence), "evidence", keep.evidence),
             (What::Bulk(Kind::Segments), "runs", keep.raw),
+            (What::Bulk(Kind::PackedRollups), "packed roll-ups", keep.rollups),
             (What::Bulk(Kind::Rollups), "roll-ups", keep.rollups),
             (What::Bulk(Kind::Mesh), "mesh", keep.mesh),
             (What::Timeline, "timeline", keep.timeline),

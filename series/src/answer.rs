@@ -3,6 +3,9 @@
 use crate::{Corrupt, HOUR_US, Row, grid::Plan, rollup::Rollup};
 use std::ops::Range;
 
+/// Hours in a day.
+const DAY_H: i64 = 24;
+
 /// The buckets of a plan, being filled.
 #[derive(Debug, Clone)]
 pub struct Answer<'a> {
@@ -68,6 +71,20 @@ impl<'a> Answer<'a> {
     /// When the sketch is damaged; nothing is counted then.
     pub fn add_stored_hour(&mut self, hour: i64, counts: &Rollup, sketch: &[u8]) -> Result<(), Corrupt> {
         if let Some(bucket) = self.hour(hour) {
+            bucket.sketch.merge_encoded(sketch)?;
+            bucket.merge_counts(counts);
+        }
+        Ok(())
+    }
+
+    /// The same for a whole day since 1970, which is ignored too when it is not within one bucket.
+    ///
+    /// # Errors
+    /// When the sketch is damaged; nothing is counted then.
+    pub fn add_stored_day(&mut self, day: i64, counts: &Rollup, sketch: &[u8]) -> Result<(), Corrupt> {
+        if self.plan.days().contains(&day)
+            && let Some(bucket) = self.hour(day * DAY_H)
+        {
             bucket.sketch.merge_encoded(sketch)?;
             bucket.merge_counts(counts);
         }

@@ -73,6 +73,15 @@ impl Plan {
         whole.start.max(self.range.start)..whole.end.min(self.range.end)
     }
 
+    /// The days since 1970 whose hours are all read from roll-ups and fall into one bucket, so that a roll-up of the day
+    /// does as well. The rest of the hours is read as hours.
+    pub fn days(&self) -> Range<i64> {
+        let days = div_ceil(self.hours.start, DAY_H)..self.hours.end.div_euclid(DAY_H);
+        let day_us = DAY_H * HOUR_US;
+        let by_the_day = self.grid.width_us % day_us == 0 && self.grid.from % day_us == 0;
+        if self.grid.buckets == 1 || by_the_day { days } else { days.start..days.start }
+    }
+
     /// The bucket of an instant; absent outside of the range.
     pub fn bucket(&self, at: i64) -> Option<usize> {
         if self.range.contains(&at) { self.grid.bucket(at) } else { None }

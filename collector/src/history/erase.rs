@@ -14,7 +14,7 @@ use super::{
     prepare::{self, Numbered},
     shard::shard_of,
 };
-use crate::store::{DayOfCheck, Rewrite, Rollups, Store};
+use crate::store::{DayOfCheck, PackedDay, Rewrite, Rollups, Store};
 use ::series::{DAY_US, HOUR_US, Row, rollup::Rollup};
 use std::collections::{BTreeMap, BTreeSet};
 use wire::Micros;
@@ -120,6 +120,10 @@ async fn erase_day(
         // Segments without anything of it stay as they are.
         let old: Vec<i64> =
             old.into_iter().zip(changed).filter(|(_, changed)| *changed).map(|(n, _)| n).collect();
+        let mut remaining = store.rollups_of(of).await?;
+        remaining.retain(|hour, _| !gone.contains(hour));
+        remaining.extend(rollups.iter().map(|(hour, rollup)| (*hour, rollup.clone())));
+        let packed = (!remaining.is_empty()).then(|| PackedDay::new(of.clone(), &remaining));
         let by = Rewrite {
             shard,
             position: state.cursors[shard],
@@ -129,8 +133,9 @@ async fn erase_day(
             new: &segments,
             rollups: &rollups,
             gone: &gone,
+            packed,
         };
-        let nothing = old.is_empty() && rollups.is_empty() && gone.is_empty();
+        let nothing = by.old.is_empty() && rollups.is_empty() && gone.is_empty();
         if nothing || dry || store.rewrite_day(&by).await? {
             erased.runs += runs;
             erased.segments += old.len() as u64;

@@ -56,6 +56,8 @@ pub enum Error {
     TooMany(#[from] series::segment::TooMany),
     #[error("a segment of check {check} on day {day} is damaged; it is left as it is")]
     Damaged { check: String, day: i64, source: series::Corrupt },
+    #[error("packed roll-ups are damaged")]
+    Packed(#[from] series::Corrupt),
     #[error("a segment did not come back as it was written; the rows stay where they are")]
     Unfaithful,
     #[error(

@@ -1,8 +1,8 @@
 //! From rows to what is stored: segments of (day, check), and roll-ups of (series, hour). Pure, and the costly part of
 //! sealing, so that the database is held up only for the writing.
 
-use crate::store::{NewSegment, Rollups};
-use series::{DAY_US, HOUR_US, Row, segment};
+use crate::store::{DayOfCheck, NewSegment, PackedDay, Rollups};
+use series::{Corrupt, DAY_US, HOUR_US, Row, segment};
 use std::collections::BTreeMap;
 
 /// The most rows that are put into one segment, so that reading one takes little memory: 40 MB.
@@ -51,13 +51,39 @@ pub fn rollups(series: &[Numbered]) -> Rollups {
     rollups
 }
 
-/// Adds roll-ups that are stored to new ones of the same hours.
-pub fn merge(rollups: &mut Rollups, stored: &Rollups) {
-    for (of, rollup) in rollups {
-        if let Some(stored) = stored.get(of) {
-            rollup.merge(stored);
+/// The same by the day and check that they are of.
+pub fn days(series: &[Numbered]) -> BTreeMap<DayOfCheck, Rollups> {
+    let checks: BTreeMap<i64, &str> = series.iter().map(|one| (one.id, one.check.as_str())).collect();
+    let mut days: BTreeMap<DayOfCheck, Rollups> = BTreeMap::new();
+    for ((id, hour), rollup) in rollups(series) {
+        let check = checks.get(&id).copied().unwrap_or_default().to_owned();
+        days.entry(DayOfCheck { day: hour.div_euclid(24), check }).or_default().insert((id, hour), rollup);
+    }
+    days
+}
+
+/// Adds new roll-ups to what is packed of their days: the rows and the days that are to be written.
+///
+/// # Errors
+/// When what is packed is damaged.
+pub fn merge(
+    new: BTreeMap<DayOfCheck, Rollups>,
+    mut stored: BTreeMap<DayOfCheck, PackedDay>,
+) -> Result<(Rollups, Vec<PackedDay>), Corrupt> {
+    let (mut rollups, mut days) = (Rollups::new(), Vec::with_capacity(new.len()));
+    for (of, new) in new {
+        match stored.remove(&of) {
+            Some(mut packed) => {
+                rollups.extend(packed.add(&new)?);
+                days.push(packed);
+            }
+            None => {
+                days.push(PackedDay::new(of, &new));
+                rollups.extend(new);
+            }
         }
     }
+    Ok((rollups, days))
 }
 
 /// The day that a row belongs to, whole days since 1970.
@@ -173,11 +199,18 @@ mod tests {
         let whole = rollups(&part(0..180));
         assert!(whole.len() >= 3, "three hours, and what jitter adds");
         let stored = rollups(&part(0..100));
-        let mut merged = rollups(&part(100..180));
-        merge(&mut merged, &stored);
+        let mut packed = BTreeMap::new();
+        for (of, rollups) in days(&part(0..100)) {
+            packed.insert(of.clone(), PackedDay::new(of, &rollups));
+        }
+        let (merged, packed) = merge(days(&part(100..180)), packed).expect("sound");
         for (of, rollup) in &merged {
             assert_eq!(rollup, &whole[of]);
         }
         assert!(merged.len() < whole.len(), "hours without new rows are left alone");
+        assert!(stored.keys().any(|of| !merged.contains_key(of)), "and stay packed:");
+        for day in packed {
+            assert_eq!(day, PackedDay::new(day.of.clone(), &whole));
+        }
     }
 }

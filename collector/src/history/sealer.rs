@@ -11,7 +11,7 @@ use super::{
     schedule::{Next, Schedule},
     shard::SHARDS,
 };
-use crate::store::{self, Rollups, Seal, SealState};
+use crate::store::{self, Seal, SealState};
 use ::series::Row;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -173,15 +173,16 @@ impl Sealer {
         }
         let Unsealed { cursor: from, position, series } = unsealed;
         let series = self.numbered(shard, series).await?;
-        let (segments, mut rollups) = tokio::task::spawn_blocking(move || {
-            let rollups = prepare::rollups(&series);
-            prepare::segments(&series, 0).map(|segments| (segments, rollups))
+        let (segments, new) = tokio::task::spawn_blocking(move || {
+            let new = prepare::days(&series);
+            prepare::segments(&series, 0).map(|segments| (segments, new))
         })
         .await??;
-        let stored: Rollups = store.rollups(rollups.keys().copied()).await?;
-        prepare::merge(&mut rollups, &stored);
+        let stored = store.packed_days(new.keys()).await?;
+        let (rollups, days) = tokio::task::spawn_blocking(move || prepare::merge(new, stored)).await??;
         let changes = state.changes[shard];
-        let seal = Seal { shard, from, changes, position, segments: &segments, rollups: &rollups };
+        let seal =
+            Seal { shard, from, changes, position, segments: &segments, rollups: &rollups, days: &days };
         if !store.seal(term, &seal).await? {
             return Ok(false);
         }

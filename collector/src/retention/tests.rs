@@ -43,7 +43,15 @@ async fn fill(store: &Store, term: i64, days: i64) {
         });
         rollups.insert((id, day * 24), series::rollup::Rollup { ok: 1, ..Default::default() });
     }
-    let seal = Seal { shard: 0, from: 0, changes: 0, position: 1, segments: &segments, rollups: &rollups };
+    let seal = Seal {
+        shard: 0,
+        from: 0,
+        changes: 0,
+        position: 1,
+        segments: &segments,
+        rollups: &rollups,
+        days: &[],
+    };
     assert!(store.seal(term, &seal).await.expect("sealed"));
 }
 

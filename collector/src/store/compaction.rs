@@ -9,7 +9,7 @@ use super::{
 use sqlx::{FromRow, QueryBuilder};
 
 /// Segments of one check on one day.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, FromRow)]
 pub struct DayOfCheck {
     /// Whole days since 1970.
     pub day: i64,

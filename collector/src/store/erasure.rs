@@ -6,6 +6,7 @@ use super::{
     db::{Db, on, write},
     history::{insert_segments, whole},
     payload, rollup,
+    rollup_day::{PackedDay, put_days},
 };
 use crate::history::{KeyRef, Selection, SeriesKey};
 use serde_json::Value;
@@ -32,6 +33,8 @@ pub struct Rewrite<'a> {
     pub rollups: &'a Rollups,
     /// Roll-ups that go, by series and hour.
     pub gone: &'a [(i64, i64)],
+    /// What the remaining roll-ups of the day are packed to; nothing when none remains.
+    pub packed: Option<PackedDay>,
 }
 
 #[derive(FromRow)]
@@ -159,6 +162,13 @@ impl Store {
                     for (series, hour) in by.gone {
                         sqlx::query("DELETE FROM rollup WHERE series = $1 AND hour = $2")
                             .bind(series).bind(hour).execute(&mut *tx).await?;
+                    }
+                    match &by.packed {
+                        Some(packed) => put_days!(tx, std::slice::from_ref(packed)),
+                        None => {
+                            sqlx::query("DELETE FROM rollup_day WHERE check_id = $1 AND day = $2")
+                                .bind(by.of.check.as_str()).bind(by.of.day).execute(&mut *tx).await?;
+                        }
                     }
                     true
                 }

@@ -3,7 +3,7 @@
 use super::{
     Error, Reaction, Store,
     db::{Db, on, write},
-    partition::{EVIDENCE, Partition, Partitioned, REPORT_LOG, ROLLUP, SEGMENT},
+    partition::{EVIDENCE, Partition, Partitioned, REPORT_LOG, ROLLUP, ROLLUP_DAY, SEGMENT},
     trouble::Trouble,
 };
 use sqlx::AssertSqlSafe;
@@ -20,6 +20,8 @@ pub enum Kind {
     Segments,
     /// Roll-ups, by the hour.
     Rollups,
+    /// Roll-ups as they are packed, by the day.
+    PackedRollups,
     /// Windows of the mesh, by when they were received.
     Mesh,
 }
@@ -82,6 +84,13 @@ impl Kind {
                 "SELECT r.series, r.hour FROM series AS s CROSS JOIN {} AS r WHERE r.series = s.id AND r.hour < $1",
                 1000,
             ),
+            Kind::PackedRollups => of(
+                ROLLUP_DAY,
+                "check_id, day",
+                "SELECT r.check_id, r.day FROM (SELECT DISTINCT check_id FROM series) AS s
+                 CROSS JOIN {} AS r WHERE r.check_id = s.check_id AND r.day < $1",
+                100,
+            ),
             Kind::Mesh => Plan {
                 table: "mesh_window",
                 partitioned: None,
@@ -110,7 +119,11 @@ impl Store {
     /// When the database fails; what was forgotten until then stays forgotten.
     pub async fn expire(&self, kind: Kind, before: Micros, limit: u64) -> Result<Expired, Error> {
         let plan = kind.plan();
-        let old = before.0.div_euclid(plan.unit_us);
+        let old = match kind {
+            // A day goes with its first hour, so that nothing is packed that is not among the roll-ups.
+            Kind::PackedRollups => before.0.saturating_add(plan.unit_us - 1).div_euclid(plan.unit_us),
+            _ => before.0.div_euclid(plan.unit_us),
+        };
         let mut expired = Expired::default();
         let mut table = plan.table.to_owned();
         let partitions = match plan.partitioned {

@@ -5,6 +5,7 @@ use super::{
     db::{on, write},
     lease::check_term,
     rollup::{self, Rollups},
+    rollup_day::{PackedDay, put_days},
 };
 use crate::history::{Erasures, SHARDS, Selection};
 use sqlx::FromRow;
@@ -50,6 +51,8 @@ pub struct Seal<'a> {
     pub segments: &'a [NewSegment],
     /// Merged with those that were stored.
     pub rollups: &'a Rollups,
+    /// All days that any of these is of, packed with what was stored of them.
+    pub days: &'a [PackedDay],
 }
 
 #[derive(FromRow)]
@@ -156,6 +159,7 @@ impl Store {
             if let Some((last,)) = row {
                 insert_segments!(tx, last - whole(seal.segments.len()), seal.segments);
                 rollup::put!(tx, seal.rollups);
+                put_days!(tx, seal.days);
             }
             row.is_some()
         }))

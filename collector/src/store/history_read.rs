@@ -116,6 +116,23 @@ impl StoredRollup {
     }
 }
 
+/// What is packed of a day and check: see [`series::bundle`].
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct StoredDay {
+    /// Whole days since 1970, UTC.
+    pub day: i64,
+    pub check_id: String,
+    /// Each series' whole day, or its hours, as was asked for.
+    pub data: Vec<u8>,
+}
+
+/// What is asked of packed days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packed {
+    Whole,
+    Hours,
+}
+
 /// Where segments are: of some checks, with rows in a range of time.
 #[derive(Debug, Clone, Copy)]
 pub struct SegmentsOf<'a> {
@@ -366,6 +383,40 @@ impl Snapshot {
                 }
                 if !hand_on(batch).await {
                     return Ok(());
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Hands on what is packed of some checks in a range of days, in no order, until `hand_on` says false. Days of
+    /// which nothing is packed may have roll-ups all the same.
+    ///
+    /// # Errors
+    /// When the database fails. What was handed on before counts for nothing then.
+    pub async fn packed<Done: Future<Output = bool>>(
+        &mut self,
+        checks: &[String],
+        days: Range<i64>,
+        what: Packed,
+        mut hand_on: impl FnMut(StoredDay) -> Done,
+    ) -> Result<(), Error> {
+        let column = match what {
+            Packed::Whole => "whole",
+            Packed::Hours => "hours",
+        };
+        for list in checks.chunks(LIST) {
+            seen!(self, tx => {
+                let mut query = QueryBuilder::new("SELECT day, check_id, ");
+                query.push(column).push(" AS data FROM rollup_day WHERE day >= ").push_bind(days.start);
+                query.push(" AND day < ").push_bind(days.end).push(" AND check_id IN (");
+                listed!(query, list);
+                query.push(")");
+                let mut rows = query.build_query_as::<StoredDay>().fetch(&mut **tx);
+                while let Some(row) = rows.try_next().await? {
+                    if !hand_on(row).await {
+                        return Ok(());
+                    }
                 }
             });
         }

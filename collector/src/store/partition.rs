@@ -39,7 +39,10 @@ pub const SEGMENT: Partitioned =
 pub const ROLLUP: Partitioned =
     Partitioned { name: "rollup", column: "hour", unit_us: HOUR_US, width: 30 * 24, around: (1, 1) };
 
-const ALL: [Partitioned; 4] = [REPORT_LOG, EVIDENCE, SEGMENT, ROLLUP];
+pub const ROLLUP_DAY: Partitioned =
+    Partitioned { name: "rollup_day", column: "day", unit_us: DAY_US, width: 30, around: (1, 1) };
+
+const ALL: [Partitioned; 5] = [REPORT_LOG, EVIDENCE, SEGMENT, ROLLUP, ROLLUP_DAY];
 
 /// One partition.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,7 +17,7 @@ pub type SeriesHour = (i64, i64);
 pub type Rollups = BTreeMap<SeriesHour, Rollup>;
 
 #[derive(FromRow)]
-struct Row {
+pub(super) struct Row {
     series: i64,
     hour: i64,
     ok: i64,
@@ -39,6 +39,10 @@ struct Row {
 }
 
 impl Row {
+    pub(super) fn keyed(self) -> (SeriesHour, Rollup) {
+        ((self.series, self.hour), self.rollup())
+    }
+
     fn rollup(self) -> Rollup {
         let failures = [
             self.fail_dns,
@@ -169,7 +173,7 @@ impl Store {
         for (hour, series) in hours {
             for some in series.chunks(LIST) {
                 let rows = on!(self, pool => get!(pool, hour, some));
-                found.extend(rows.into_iter().map(|row| ((row.series, row.hour), row.rollup())));
+                found.extend(rows.into_iter().map(Row::keyed));
             }
         }
         Ok(found)

@@ -3,12 +3,13 @@
 use super::mirror::Lines;
 use collector::{
     history::prepare::{self, Numbered},
-    store::{NewSegment, Rollups},
+    store::{NewSegment, PackedDay, Rollups},
 };
 use series::{
     Row,
     synthetic::{Noise, Series},
 };
+use std::collections::BTreeMap;
 use wire::{
     CheckId, Micros, ProbeId, ServiceId,
     assignment::Target,
@@ -40,6 +41,7 @@ pub struct Made {
     pub rows: usize,
     pub segments: Vec<NewSegment>,
     pub rollups: Rollups,
+    pub days: Vec<PackedDay>,
     /// Failing and slow runs of each probe, oldest first.
     pub evidence: Vec<(ProbeId, Vec<Sample>)>,
     pub lines: Lines,
@@ -49,7 +51,7 @@ pub struct Made {
 ///
 /// # Errors
 /// When rows do not fit into a segment.
-pub fn make(job: Job, span: Span) -> Result<Made, series::segment::TooMany> {
+pub fn make(job: Job, span: Span) -> Result<Made, collector::history::Error> {
     let mut lines = Lines::default();
     let mut evidence: Vec<(ProbeId, Vec<Sample>)> = Vec::new();
     let numbered: Vec<Numbered> = job
@@ -74,11 +76,14 @@ pub fn make(job: Job, span: Span) -> Result<Made, series::segment::TooMany> {
         .collect();
     evidence.iter_mut().for_each(|(_, samples)| samples.sort_by_key(|sample| sample.started));
     evidence.retain(|(_, samples)| !samples.is_empty());
+    // Nothing is stored yet that these could be added to.
+    let (rollups, days) = prepare::merge(prepare::days(&numbered), BTreeMap::new())?;
     Ok(Made {
         rows: numbered.iter().map(|one| one.rows.len()).sum(),
         // As they are after compaction: these days are over.
         segments: prepare::segments(&numbered, 1)?,
-        rollups: prepare::rollups(&numbered),
+        rollups,
+        days,
         evidence,
         lines,
         job,

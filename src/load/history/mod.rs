@@ -204,6 +204,7 @@ impl Writer {
             position,
             segments: &made.segments,
             rollups: &made.rollups,
+            days: &made.days,
         };
         ensure!(
             self.store.seal(self.term, &seal).await?,

@@ -4,7 +4,7 @@ use anyhow::{Context, ensure};
 use test_postgres::Cluster;
 
 /// Tables that only the decider writes. Those that do not exist (yet) are left out.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "lease",
     "decision_state",
     "judged",
@@ -14,6 +14,7 @@ const TABLES: [&str; 10] = [
     "delivery",
     "segment",
     "rollup",
+    "rollup_day",
     "seal_cursor",
 ];
 

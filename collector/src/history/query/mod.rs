@@ -8,6 +8,7 @@
 //! [`series::grid`] decides which hours come from roll-ups. Decoding and counting run on a blocking thread
 //! ([`tally`]), which is fed through a short queue: the memory of an answer is its buckets, and not what it reads.
 
+mod packed;
 mod samples;
 pub mod selector;
 mod tally;
@@ -326,7 +327,10 @@ async fn read(
     }
     let ids: Vec<i64> = found.series.iter().map(|(id, _)| *id).collect();
     let hand_on = |piece| async { sender.send(piece).await.is_ok() };
-    snapshot.rollups(&ids, plan.hours.clone(), true, |rollups| hand_on(Piece::Rollups(rollups))).await?;
+    let rest = packed::read(snapshot, plan, &found.series, &sender).await?;
+    for (hours, ids) in rest {
+        snapshot.rollups(&ids, hours, true, |rollups| hand_on(Piece::Rollups(rollups))).await?;
+    }
     if !ids.is_empty() {
         for raw in &plan.raw {
             let of = SegmentsOf { checks, at: (raw.start, raw.end) };

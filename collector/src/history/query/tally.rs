@@ -1,8 +1,8 @@
 //! The work of an answer: decodes what the store hands on and counts it. Runs on a thread that may block.
 
 use super::selector::GroupKey;
-use crate::store::StoredRollup;
-use series::{Corrupt, FAIL_CLASSES, Row, answer::Answer, grid::Plan, rollup::Rollup, segment};
+use crate::store::{Packed, StoredDay, StoredRollup};
+use series::{Corrupt, FAIL_CLASSES, Row, answer::Answer, bundle, grid::Plan, rollup::Rollup, segment};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     ops::Range,
@@ -16,6 +16,7 @@ use wire::{
 /// What the store hands on.
 pub enum Piece {
     Rollups(Vec<StoredRollup>),
+    Days(Packed, StoredDay),
     /// The bytes of a segment, and the range of which its rows count here: another range may need it too.
     Segment(Vec<u8>, Range<i64>),
 }
@@ -51,6 +52,13 @@ impl Tally {
         while let Some(piece) = pieces.blocking_recv() {
             damaged += match piece {
                 Piece::Rollups(rollups) => self.rollups(&rollups, &mut answers),
+                Piece::Days(what, packed) => {
+                    self.packed(what, &packed, &mut answers).map_or_else(|error| {
+                        let StoredDay { day, check_id: check, .. } = packed;
+                        tracing::error!(day, check, %error, "packed roll-ups cannot be read; an answer goes without");
+                        1
+                    }, |()| 0)
+                }
                 Piece::Segment(bytes, range) => {
                     self.segment(&bytes, &range, &mut answers).unwrap_or_else(|error| {
                         tracing::error!(%error, "a segment cannot be read; an answer goes without it");
@@ -76,6 +84,27 @@ impl Tally {
             }
         }
         damaged
+    }
+
+    fn packed(&self, what: Packed, packed: &StoredDay, answers: &mut [Answer<'_>]) -> Result<(), Corrupt> {
+        for entry in bundle::decode(&packed.data)? {
+            let entry = entry?;
+            let Some(group) = self.series.get(&entry.series) else { continue };
+            let answer = &mut answers[*group];
+            let hour = packed.day * 24 + i64::from(entry.slot);
+            match what {
+                Packed::Hours if !self.plan.hours.contains(&hour) => {}
+                Packed::Hours => {
+                    let (counts, sketch) = entry.read()?;
+                    answer.add_stored_hour(hour, &counts, sketch)?;
+                }
+                Packed::Whole => {
+                    let (counts, sketch) = entry.read()?;
+                    answer.add_stored_day(packed.day, &counts, sketch)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Says how many series in it could not be read.

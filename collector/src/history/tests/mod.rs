@@ -10,7 +10,7 @@ use crate::{
     store::Store,
 };
 use series::{Row, rollup::Rollup, segment};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wire::{
     Micros,
     report::Report,
@@ -122,13 +122,17 @@ pub async fn stored(store: &Store) -> Rows {
     rows
 }
 
-/// All roll-ups in the database.
+/// All roll-ups in the database, of which all days are packed and say the same.
 pub async fn rollups(store: &Store) -> BTreeMap<(SeriesKey, i64), Rollup> {
+    let packed = store.compare_packed().await.expect("read");
     let known = store.series_of(&CHECKS.into_iter().collect()).await.expect("read");
     let hours = (T0.0 / HOUR_US - 9 * 24)..(T0.0 / HOUR_US + 24);
     let wanted = known.values().flat_map(|id| hours.clone().map(|hour| (*id, hour)));
     let found = store.rollups(wanted.collect::<Vec<_>>()).await.expect("read");
     let keys: BTreeMap<i64, &SeriesKey> = known.iter().map(|(key, id)| (*id, key)).collect();
+    let days: BTreeSet<(&str, i64)> =
+        found.keys().map(|(id, hour)| (keys[id].check.as_str(), hour.div_euclid(24))).collect();
+    assert_eq!(days.len(), packed, "each day is packed");
     found.into_iter().map(|((series, hour), rollup)| ((keys[&series].clone(), hour), rollup)).collect()
 }
 

@@ -630,7 +630,7 @@ async fn tables_made_plain_as_the_documentation_says_work_and_are_backed_up() {
     full(&place, 30).await;
     let before = content(&place.dump().await);
     let mut conn = place.conn().await;
-    for table in ["report_log", "evidence", "segment", "rollup"] {
+    for table in ["report_log", "evidence", "segment", "rollup", "rollup_day"] {
         conn.run(&step.replace("segment", table)).await.expect("it runs as it stands there");
     }
     assert_eq!(content(&place.dump().await), before);

@@ -91,7 +91,14 @@ async fn windows_of_the_mesh_are_forgotten_in_bites() {
 async fn every_kind_can_be_forgotten() {
     for engine in Engine::both() {
         let store = engine.open().await;
-        for kind in [Kind::Evidence, Kind::Segments, Kind::Rollups, Kind::Mesh, Kind::Log { upto: 7 }] {
+        for kind in [
+            Kind::Evidence,
+            Kind::Segments,
+            Kind::Rollups,
+            Kind::PackedRollups,
+            Kind::Mesh,
+            Kind::Log { upto: 7 },
+        ] {
             let done = store.expire(kind, T0, 10).await;
             assert_eq!(done.expect("expired").rows, 0, "{kind:?}");
         }

@@ -65,7 +65,7 @@ impl Store {
 
     pub(crate) async fn forget_history(&self) -> Result<(), Error> {
         write!(self, tx => {
-            for table in ["segment", "rollup", "series", "erasure", "report_log", "source_seen", "evidence"] {
+            for table in ["segment", "rollup", "rollup_day", "series", "erasure", "report_log", "source_seen", "evidence"] {
                 let sql = sqlx::AssertSqlSafe(format!("DELETE FROM {table}"));
                 sqlx::query(sql).execute(&mut *tx).await?;
             }
@@ -143,7 +143,8 @@ async fn sealing(store: &Store, term: i64) {
         Rollup { failures: [0, 0, 0, 2, 0, 0, 0, 1], missed: 3, unsupported: 4, ..Rollup::default() };
     rollups.insert((7, 500_001), failed);
     let segments = vec![segment("a", 20_833, b"one"), segment("a", 20_834, b"two")];
-    let seal = Seal { shard, from: 0, changes: 0, position: 50, segments: &segments, rollups: &rollups };
+    let seal =
+        Seal { shard, from: 0, changes: 0, position: 50, segments: &segments, rollups: &rollups, days: &[] };
     assert!(store.seal(term, &seal).await.expect("sealed"));
     assert_eq!(store.seal_state().await.expect("read").cursors[shard], 50);
     assert_eq!(store.all_segments().await.expect("read"), segments);

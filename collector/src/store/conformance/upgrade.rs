@@ -151,11 +151,14 @@ async fn every_table_that_grows_is_partitioned_on_postgresql() {
     engine.open().await.close().await;
     let partitioned =
         engine.cluster().query("SELECT relname FROM pg_class WHERE relkind = 'p' ORDER BY relname");
-    assert_eq!(partitioned.lines().collect::<Vec<_>>(), ["evidence", "report_log", "rollup", "segment"]);
+    assert_eq!(
+        partitioned.lines().collect::<Vec<_>>(),
+        ["evidence", "report_log", "rollup", "rollup_day", "segment"]
+    );
     let rest = engine
         .cluster()
         .query("SELECT COUNT(*) FROM pg_class WHERE pg_get_expr(relpartbound, oid) = 'DEFAULT'");
-    assert_eq!(rest, "4");
+    assert_eq!(rest, "5");
 }
 
 /// A lock that somebody holds for long is waited for by a migration, and not given up after seconds.

@@ -85,11 +85,12 @@ impl Place {
             if !with_segments {
                 segments.clear();
             }
-            let mut rollups = prepare::rollups(&numbered);
-            let stored = self.store.rollups(rollups.keys().copied()).await.expect("read");
-            prepare::merge(&mut rollups, &stored);
+            let new = prepare::days(&numbered);
+            let stored = self.store.packed_days(new.keys()).await.expect("read");
+            let (rollups, days) = prepare::merge(new, stored).expect("sound");
             let (from, changes) = (state.cursors[shard], state.changes[shard]);
-            let seal = Seal { shard, from, changes, position, segments: &segments, rollups: &rollups };
+            let seal =
+                Seal { shard, from, changes, position, segments: &segments, rollups: &rollups, days: &days };
             assert!(self.store.seal(self.term, &seal).await.expect("written"));
         }
     }
@@ -158,6 +159,8 @@ pub struct World {
     pub rows: Vec<(Of, Row)>,
     /// How many of the rows have been sealed, step by step, ascending.
     pub seals: Vec<usize>,
+    /// After which step nothing is packed of which check, as if an older program had sealed until then.
+    pub unpacked: Vec<(usize, usize)>,
     pub checks: Vec<usize>,
     pub probes: Vec<&'static str>,
     pub targets: Vec<&'static str>,
@@ -198,10 +201,14 @@ impl World {
     pub async fn tell(&self, place: &Place, names: &[String]) -> Vec<(i64, SeriesKey, Row)> {
         let logged = place.log(&self.named(names));
         let mut sealed = 0;
-        for upto in &self.seals {
+        for (step, upto) in self.seals.iter().enumerate() {
             place.seal(&logged[sealed..*upto], true).await;
             sealed = *upto;
+            for (_, check) in self.unpacked.iter().filter(|(after, _)| *after == step) {
+                place.store.unpack(&names[*check]).await.expect("deleted");
+            }
         }
+        place.store.compare_packed().await.expect("read");
         logged
     }
 }
@@ -248,12 +255,15 @@ pub fn worlds() -> impl Strategy<Value = World> {
     let checks = prop::sample::subsequence(vec![0, 1, 2], 1..=3);
     let which = (checks, subset(&["p", "q", "gone"]), subset(&["a", "b", "public"]), part);
     let seals = prop::collection::vec(any::<prop::sample::Index>(), 0..4);
-    (rows(), seals, which, grouping, (end(), end()), 1..200_u32, 1..40_usize).prop_map(
-        |(rows, seals, (checks, probes, targets, part), grouping, (a, b), buckets, limit)| {
+    let unpacked = prop::collection::vec((0..4_usize, 0..3_usize), 0..3);
+    // Few buckets are of whole days.
+    let buckets = prop_oneof![1..5_u32, 1..200_u32];
+    (rows(), (seals, unpacked), which, grouping, (end(), end()), buckets, 1..40_usize).prop_map(
+        |(rows, (seals, unpacked), (checks, probes, targets, part), grouping, (a, b), buckets, limit)| {
             let mut seals: Vec<usize> = seals.iter().map(|index| index.index(rows.len() + 1)).collect();
             seals.sort_unstable();
             let (from, to) = (T0 + a.min(b), T0 + a.max(b) + 1);
-            World { rows, seals, checks, probes, targets, part, grouping, from, to, buckets, limit }
+            World { rows, seals, unpacked, checks, probes, targets, part, grouping, from, to, buckets, limit }
         },
     )
 }
