@@ -50,10 +50,10 @@ pub fn run(data: &[u8]) {
                 let event = Event::Report { received: now, sent, report, lost };
                 // As it is kept in the log.
                 json::same_again(&event);
-                core.apply(event, now);
+                core.apply(&event, now);
             }
         }
-        for effect in core.apply(Event::Tick, now) {
+        for effect in core.apply(&Event::Tick, now) {
             if let Effect::Plan { plan, .. } = effect {
                 assert!(plan.weights.values().any(|weight| *weight > 0), "an empty plan: {plan:?}");
                 assert!((plan.term, plan.generation) > last, "a plan went back: {plan:?}");
