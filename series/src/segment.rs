@@ -1,7 +1,7 @@
 //! Many rows of many series in few bytes, exactly: what is written of a check and a day.
 //!
-//! A segment has a directory, the columns of each series, and a sum over everything ([`frame`]). What columns there are
-//! is told in [`columns`]. Series are decoded one by one, when asked for. Bytes are checked before they are believed:
+//! A segment has a directory, the columns of each series, and a sum over everything (`frame`). What columns there are
+//! is told in `columns`. Series are decoded one by one, when asked for. Bytes are checked before they are believed:
 //! whatever they are, there is neither a panic nor memory beyond the limits below.
 
 mod columns;

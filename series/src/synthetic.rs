@@ -1,6 +1,6 @@
 //! Made-up series that look like those of real probes: for benchmarks, for tests, and for `sextant load`.
 //!
-//! A series has a nature that is drawn once from its seed ([`nature`]) and noise around it. All of the following is
+//! A series has a nature that is drawn once from its seed (`nature`) and noise around it. All of the following is
 //! chosen, not measured on the internet; how many bytes a sample takes follows from it, and mostly from the noise,
 //! since the lowest bits of a jittered duration cannot be compressed by anybody. [`Noise`] turns it up and down.
 //!

@@ -1,8 +1,8 @@
 //! Archives of a whole database: one file that holds every row of every table, whatever the engine was.
 //!
 //! Nothing here knows SQL: [`crate::store::backup`] reads rows out of a database and puts them into one. The form of
-//! the file, frame by frame, is told in [`format`]; [`write`] makes it and [`read`] reads it, as streams, with bounded
-//! memory. [`sealed`] encrypts the stream, [`file`] puts it on the disk.
+//! the file, frame by frame, is told in `format`; `write` makes it and [`read`] reads it, as streams, with bounded
+//! memory. [`sealed`] encrypts the stream, `file` puts it on the disk.
 //!
 //! Whoever hands us an archive may have made it by hand, so reading trusts nothing: every length has a limit, nothing
 //! is allocated before the bytes for it have arrived, and names are plain words before they come near a statement.

@@ -3,7 +3,7 @@
 //! Effects, the new state and the log position are committed in one transaction. Only then are probes asked to
 //! confirm and deliveries woken, so nothing is ever announced that a crash could undo.
 //!
-//! Of several collectors on one database one decides: the holder of the lease. The others follow ([`follow`]): they
+//! Of several collectors on one database one decides: the holder of the lease. The others follow (`follow`): they
 //! show what was decided and stand ready.
 
 mod decide;

@@ -163,7 +163,7 @@ impl Store {
     /// Tells everybody who listens, without writing anything.
     ///
     /// # Errors
-    /// When the payload has [`MAX_PAYLOAD`] bytes or more, or the database fails.
+    /// When the payload has `MAX_PAYLOAD` bytes or more, or the database fails.
     pub async fn notify(&self, channel: Channel, payload: &str) -> Result<(), Error> {
         super::db::write!(self, tx => tx.tell(channel, payload).await?);
         Ok(())

@@ -6,7 +6,7 @@
 //! meanwhile.
 //!
 //! [`series::grid`] decides which hours come from roll-ups. Decoding and counting run on a blocking thread
-//! ([`tally`]), which is fed through a short queue: the memory of an answer is its buckets, and not what it reads.
+//! (`tally`), which is fed through a short queue: the memory of an answer is its buckets, and not what it reads.
 
 mod packed;
 mod samples;

@@ -2,7 +2,7 @@
 //!
 //! [`dump`](Source::dump) reads under one snapshot and writes to an archive ([`crate::backup`]); it blocks nobody, so the
 //! collector goes on. [`restore`](restore::restore) fills a database that is empty, as a whole or not at all. Which tables
-//! and columns there are is asked of the databases themselves ([`catalogue`]), so that nothing is forgotten when a
+//! and columns there are is asked of the databases themselves (`catalogue`), so that nothing is forgotten when a
 //! migration adds some.
 
 mod catalogue;
