@@ -125,12 +125,18 @@ fn flags(report: &Report) -> Vec<Flag> {
 
 /// The length of a bucket of [`ProbeHead::paths`], microseconds.
 const PATH_US: i64 = 10_000_000;
-/// How many of them are kept: two minutes. A clock that was set back is believed after that.
+/// No batch is on the way for so much longer than the quickest: the clock was set back by the rest, microseconds.
+const SET_US: i64 = 60_000_000;
+/// How many of them are kept: two minutes. A clock that was set back by less than [`SET_US`] is believed after that.
 pub const PATHS: usize = 12;
 
 /// Enters how long a batch was under way (with the clocks' difference), and returns the least of the last minutes.
 fn quickest(paths: &mut VecDeque<(i64, i64)>, received: Micros, offset: i64) -> i64 {
     let bucket = received.0.div_euclid(PATH_US);
+    let least = paths.iter().map(|(_, least)| *least).min();
+    if least.is_some_and(|least| offset.saturating_sub(least) > SET_US) {
+        paths.clear();
+    }
     match paths.back_mut() {
         Some((last, least)) if *last == bucket => *least = (*least).min(offset),
         _ => paths.push_back((bucket, offset)),

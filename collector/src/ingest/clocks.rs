@@ -13,6 +13,8 @@ use wire::{Micros, ProbeId};
 
 /// A clock this near is right, microseconds.
 const NEAR_US: i64 = 1_000_000;
+/// No batch is on the way for so much longer than the quickest: its probe's clock was set back, microseconds.
+const SET_US: i64 = 60_000_000;
 /// The length of a bucket, microseconds.
 const BUCKET_US: i64 = 10_000_000;
 /// How many buckets count.
@@ -37,6 +39,10 @@ impl Clocks {
 /// Enters how far apart send and receive time were, and returns the least of the last buckets.
 fn quickest(buckets: &mut VecDeque<(i64, i64)>, received: Micros, apart: i64) -> i64 {
     let bucket = received.0.div_euclid(BUCKET_US);
+    let least = buckets.iter().map(|(_, least)| *least).min();
+    if least.is_some_and(|least| apart.saturating_sub(least) > SET_US) {
+        buckets.clear();
+    }
     match buckets.back_mut() {
         Some((last, least)) if *last == bucket => *least = (*least).min(apart),
         _ => buckets.push_back((bucket, apart)),
@@ -64,6 +70,13 @@ mod tests {
         assert_eq!(clocks.correction(&probe, second(1_060), second(1_000)), 0);
         // An hour ahead.
         assert_eq!(clocks.correction(&probe, second(1_100), second(4_700)), -3_600_000_000);
+        assert_eq!(clocks.correction(&probe, second(1_101), second(1_101)), 0, "it was set right");
+        clocks.correction(&probe, second(1_102), Micros(i64::MAX));
+        assert_eq!(
+            clocks.correction(&probe, second(1_103), second(1_103)),
+            0,
+            "nonsense does no harm for long"
+        );
         let behind: ProbeId = "p2".parse().expect("an id");
         assert_eq!(clocks.correction(&behind, second(5_000), second(4_000)), 1_000_000_000);
         assert_eq!(clocks.correction(&behind, second(5_001), second(5_001)), 0, "it was set right");
