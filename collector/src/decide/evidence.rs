@@ -127,7 +127,7 @@ fn flags(report: &Report) -> Vec<Flag> {
 const PATH_US: i64 = 10_000_000;
 /// No batch is on the way for so much longer than the quickest: the clock was set back by the rest, microseconds.
 const SET_US: i64 = 60_000_000;
-/// How many of them are kept: two minutes. A clock that was set back by less than [`SET_US`] is believed after that.
+/// How many of them are kept: two minutes. A clock that was set back by less than `SET_US` is believed after that.
 pub const PATHS: usize = 12;
 
 /// Enters how long a batch was under way (with the clocks' difference), and returns the least of the last minutes.
