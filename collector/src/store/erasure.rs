@@ -10,6 +10,7 @@ use super::{
 };
 use crate::history::{KeyRef, Selection, SeriesKey};
 use serde_json::Value;
+use series::kept_start;
 use sqlx::{FromRow, QueryBuilder};
 use wire::Micros;
 
@@ -269,7 +270,7 @@ fn forget(report: &mut Value, what: &Selection, evidence_only: bool, received: i
     let is_meant = |sample: &Value| {
         let text = |name: &str| sample.get(name).and_then(Value::as_str).unwrap_or_default();
         let started = sample.get("started").and_then(Value::as_i64).unwrap_or_default();
-        let at = crate::history::at(Micros(started), clock_us, Micros(received)).0;
+        let at = kept_start(crate::history::at(Micros(started), clock_us, Micros(received)));
         what.covers(KeyRef { check: text("check"), probe: &probe, target: text("target"), part: "" }, at)
     };
     let before = samples.len();
