@@ -94,6 +94,18 @@ impl Error {
         }
     }
 
+    /// Whether nobody answered. A statement that the server ended, because it took too long, is an answer.
+    pub(super) fn is_unanswered(&self) -> bool {
+        let Error::Query(error) = self else { return false };
+        match Trouble::of(error) {
+            Some(Trouble::Lost) => true,
+            Some(Trouble::Slow) => {
+                !matches!(error, sqlx::Error::Database(of) if of.code().as_deref() == Some("57014"))
+            }
+            _ => false,
+        }
+    }
+
     /// What the machinery under the database has to do with it; absent when it is about the request itself.
     pub(super) fn trouble(&self) -> Option<Trouble> {
         match self {

@@ -12,8 +12,10 @@ use tokio::time::timeout;
 const LEAST: u32 = 15;
 /// Connections of one collector.
 const CONNECTIONS: u32 = 12;
-/// How long a caller waits for a connection: while a server restarts, that long.
-const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long a caller waits for a connection. While a server is away nobody gets one, and whoever asks has his answer within
+/// that time: people wait for a page, and probes keep what is refused. There are enough of them for all that is done at a
+/// time, so that nobody waits for others that long.
+const ACQUIRE: Duration = Duration::from_secs(2);
 /// How long the first connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
