@@ -21,6 +21,7 @@ pub mod bundle;
 mod bytes;
 mod code;
 mod corrupt;
+mod envelope;
 pub mod grid;
 pub mod head;
 pub mod rollup;

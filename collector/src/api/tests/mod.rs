@@ -1,5 +1,6 @@
 //! The questions about history, asked of a collector that runs, over HTTP.
 
+mod away;
 pub(crate) mod running;
 mod wrong;
 
