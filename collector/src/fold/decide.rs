@@ -7,6 +7,7 @@ use super::{
 use crate::{
     decide::{self, Core, Effect, Event, Note},
     store::{Commit, EXPIRES, Error, NewPlan},
+    tail::{self, Reader},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -17,8 +18,9 @@ use wire::{Micros, plan::Plan};
 const TICK: Duration = Duration::from_millis(200);
 /// The least time between two passes: what comes meanwhile is taken in together.
 const BREATH: Duration = Duration::from_millis(100);
-/// The longest that one pass reads before it judges.
+/// The longest that one pass reads before it judges, and the most, in samples: some 100 MB.
 const READING: Duration = Duration::from_secs(1);
+const MOST: usize = 100_000;
 /// How often the lease is renewed.
 const RENEW: Duration = Duration::from_secs(1);
 /// How often the state is saved when nothing of note happened, microseconds. After a crash that much of the log is
@@ -35,6 +37,7 @@ const IDLE_EVERY_US: i64 = 1_000_000;
 struct Decider<'a> {
     fold: &'a Fold,
     core: Core,
+    log: Reader,
     /// The log position that the core has seen.
     position: i64,
     /// The number of the newest commit in this term.
@@ -57,21 +60,23 @@ impl Fold {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut news = self.tail.news();
+        let mut rest = false;
         loop {
             let earliest = Instant::now() + BREATH;
             let stopping = tokio::select! {
                 () = stop.cancelled() => true,
+                () = std::future::ready(()), if rest => false,
                 _ = tick.tick() => false,
                 // The sender lives as long as the tail, which lives in `self`.
                 _ = news.changed() => false,
             };
-            if !stopping {
+            if !stopping && !rest {
                 sleep_until(earliest).await;
                 news.mark_unchanged();
             }
             match decider.turn(stopping).await {
-                Ok(()) if stopping => return Ended::Stopping,
-                Ok(()) => {}
+                Ok(_) if stopping => return Ended::Stopping,
+                Ok(more) => rest = more,
                 Err(error) => return self.lost(&error).await,
             }
         }
@@ -107,6 +112,7 @@ impl<'a> Decider<'a> {
         let mut decider = Decider {
             fold,
             core,
+            log: fold.tail.reader(),
             position,
             number: 0,
             passes: Vec::new(),
@@ -131,8 +137,8 @@ impl<'a> Decider<'a> {
         Ok(decider)
     }
 
-    /// Keeps the lease, and makes a pass.
-    async fn turn(&mut self, stopping: bool) -> Result<(), Error> {
+    /// Keeps the lease, and makes a pass. True when the log has more.
+    async fn turn(&mut self, stopping: bool) -> Result<bool, Error> {
         if self.renewed.elapsed() >= RENEW {
             let asked = Instant::now();
             match self.fold.store.renew(self.core.term).await {
@@ -152,18 +158,21 @@ impl<'a> Decider<'a> {
     }
 
     /// Takes in everything that is new in the log, then judges once, at the present time: evidence that waited too
-    /// long is old, and old evidence moves nothing.
-    async fn pass(&mut self, stopping: bool) -> Result<(), Error> {
+    /// long is old, and old evidence moves nothing. A backlog takes several passes: true when there is more.
+    async fn pass(&mut self, stopping: bool) -> Result<bool, Error> {
         let before = self.position;
         let mut effects = Vec::new();
         let mut entries = Vec::new();
         let began = Instant::now();
+        let (mut samples, mut rest) = (0, false);
         loop {
-            let more = self.fold.tail.after(self.position).await?;
+            let more = self.log.after(self.position).await?;
             let Some(last) = more.last() else { break };
             self.position = last.position;
+            samples += more.iter().map(tail::weight_of).sum::<usize>();
             entries.extend(more);
-            if began.elapsed() > READING {
+            rest = began.elapsed() > READING || samples > MOST;
+            if rest {
                 break;
             }
         }
@@ -187,7 +196,7 @@ impl<'a> Decider<'a> {
             self.published = now;
             self.fold.publish(&self.core.state);
         }
-        Ok(())
+        Ok(rest)
     }
 
     /// Commits the state with everything that follows from it.

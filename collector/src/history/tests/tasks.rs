@@ -1,6 +1,6 @@
 //! What the tasks do as time passes.
 
-use super::{HOUR_US, Rows, T0, config, report, sample, stored};
+use super::{CHECKS, HOUR_US, Rows, T0, config, report, sample, stored};
 use crate::{
     history::{History, Term, compactor::Compactor, reader, sealer::Sealer},
     store::{DayOfCheck, Entry, Store},
@@ -8,6 +8,7 @@ use crate::{
 };
 use runtime::clock::ManualClock;
 use std::sync::Arc;
+use wire::sample::Sample;
 
 struct World {
     _folder: tempfile::TempDir,
