@@ -29,11 +29,15 @@ impl World {
     /// A report of runs so many hours old, through the log.
     async fn report(&self, sequence: i64, hours: &[i64]) {
         let run = |hours: &i64| sample("home", "a", hours * 3_600);
-        let report = report("p", sequence, hours.iter().map(run).collect());
+        self.runs(sequence, hours.iter().map(run).collect()).await;
+    }
+
+    async fn runs(&self, sequence: i64, runs: Vec<Sample>) {
+        let report = report("p", sequence, runs);
         let raw = serde_json::value::to_raw_value(&report).expect("JSON");
         self.store.append(&[Entry::report(T0, 0, (T0, 0), report, &raw)]).await.expect("appended");
-        let tail = Tail::new(self.store.clone());
-        assert!(reader::read(&self.history, &tail).await.expect("read"), "there is room for all");
+        let mut log = Tail::new(self.store.clone()).reader();
+        assert!(reader::read(&self.history, &mut log).await.expect("read"), "there is room for all");
     }
 
     async fn sealed(&self) -> usize {
@@ -106,4 +110,32 @@ async fn a_day_that_is_over_is_compacted_once_its_rows_are_there() {
     assert_eq!(levels(&day(today - 1)).await, [1]);
     assert_eq!(levels(&day(today)).await, [0, 0, 0], "today goes on");
     assert_eq!(stored(&world.store).await, all);
+}
+
+#[tokio::test]
+async fn a_collector_that_is_killed_every_few_seconds_gets_on() {
+    let mut world = world().await;
+    let each = CHECKS.len() as i64;
+    for life in 1..=10 * each {
+        // Whatever was in memory is gone.
+        let opened = History::open(world.store.clone(), &config(), Arc::new(world.clock.clone())).await;
+        world.history = opened.expect("opened");
+        let term = world.store.take_lease("me", T0).await.expect("taken");
+        let mut sealer = Sealer::new(world.history.clone());
+        world.runs(life, CHECKS.iter().map(|check| sample(check, "a", life)).collect()).await;
+        for _ in 0..4 {
+            sealer.pass(Some(term)).await.expect("never back");
+            world.clock.advance_us(1_000_000);
+        }
+        let state = world.store.seal_state().await.expect("read");
+        let least = state.cursors.into_iter().min().expect("shards");
+        assert!(least > life - each, "the next life reads from {least} in life {life}");
+    }
+    let term = world.store.take_lease("me", T0).await.expect("taken");
+    let mut sealer = Sealer::new(world.history.clone());
+    sealer.refresh().await.expect("read").expect("never back");
+    for shard in 0..crate::history::SHARDS {
+        assert!(sealer.seal(term, shard).await.expect("sealed"));
+    }
+    assert_eq!(world.sealed().await as i64, 10 * each * each, "every run of all lives, once");
 }
