@@ -26,6 +26,8 @@ const RENEW: Duration = Duration::from_secs(1);
 /// How often the state is saved when nothing of note happened, microseconds. After a crash that much of the log is
 /// read again.
 const SAVE_EVERY_US: i64 = 20_000_000;
+/// ... or this many samples of it, at most.
+const UNSAVED: usize = 1_000_000;
 /// How often a state is kept for replays, microseconds.
 const SNAPSHOT_EVERY_US: i64 = 3_600_000_000;
 /// How often the state is shown when no decision was made, microseconds.
@@ -44,6 +46,8 @@ struct Decider<'a> {
     number: i64,
     passes: Vec<Pass>,
     saved: Micros,
+    /// Samples that the core has seen since.
+    unsaved: usize,
     snapshot: Micros,
     published: Micros,
     renewed: Instant,
@@ -117,6 +121,7 @@ impl<'a> Decider<'a> {
             number: 0,
             passes: Vec::new(),
             saved: now,
+            unsaved: 0,
             snapshot: now,
             published: now,
             renewed: Instant::now(),
@@ -185,7 +190,9 @@ impl<'a> Decider<'a> {
         self.passes.push(Pass { now, position: self.position });
         let changed = self.position != before;
         let decided = effects.iter().any(Effect::is_durable);
-        if stopping || decided || is_due(now, self.saved, SAVE_EVERY_US) {
+        self.unsaved += samples;
+        let save = is_due(now, self.saved, SAVE_EVERY_US) || self.unsaved > UNSAVED;
+        if stopping || decided || save {
             self.commit(effects, now).await?;
         } else {
             self.perform(effects);
@@ -233,6 +240,7 @@ impl<'a> Decider<'a> {
         self.number = number;
         self.passes.clear();
         self.saved = now;
+        self.unsaved = 0;
         if keep {
             self.snapshot = now;
         }
