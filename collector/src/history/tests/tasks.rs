@@ -2,12 +2,19 @@
 
 use super::{CHECKS, HOUR_US, Rows, T0, config, report, sample, stored};
 use crate::{
-    history::{History, Term, compactor::Compactor, reader, sealer::Sealer},
+    history::{
+        History, SHARDS, Term,
+        compactor::Compactor,
+        reader,
+        schedule::{DISTANCE, IDLE_DISTANCE},
+        sealer::Sealer,
+        shard_of,
+    },
     store::{DayOfCheck, Entry, Store},
-    tail::Tail,
+    tail::{self, Tail},
 };
 use runtime::clock::ManualClock;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use wire::sample::Sample;
 
 struct World {
@@ -84,7 +91,7 @@ async fn a_day_that_is_over_is_compacted_once_its_rows_are_there() {
     sealer.refresh().await.expect("read").expect("never back");
     for flush in 0..3 {
         world.report(flush + 1, &[flush, 30 + flush]).await;
-        for shard in 0..crate::history::SHARDS {
+        for shard in 0..SHARDS {
             assert!(sealer.seal(term, shard).await.expect("sealed"));
         }
     }
@@ -134,8 +141,38 @@ async fn a_collector_that_is_killed_every_few_seconds_gets_on() {
     let term = world.store.take_lease("me", T0).await.expect("taken");
     let mut sealer = Sealer::new(world.history.clone());
     sealer.refresh().await.expect("read").expect("never back");
-    for shard in 0..crate::history::SHARDS {
+    for shard in 0..SHARDS {
         assert!(sealer.seal(term, shard).await.expect("sealed"));
     }
     assert_eq!(world.sealed().await as i64, 10 * each * each, "every run of all lives, once");
+}
+
+#[tokio::test]
+async fn what_the_log_has_left_far_behind_is_sealed_before_its_time() {
+    let world = world().await;
+    let term = world.store.take_lease("me", T0).await.expect("taken");
+    let mut sealer = Sealer::new(world.history.clone());
+    // Much that is no history, so that the log grows and the rows do not press.
+    let mut runs = vec![sample("gone", "a", 0); 20_000];
+    runs.extend(CHECKS.iter().map(|check| sample(check, "a", 0)));
+    let mut report = report("p", 1, runs);
+    let each = tail::weight(&report) as u64;
+    let busy: BTreeSet<usize> = CHECKS.iter().map(|check| shard_of(check)).collect();
+    for position in 1..=70 {
+        report.sequence = position;
+        world.history.take(position, T0, 0, &report);
+        sealer.pass(Some(term)).await.expect("never back");
+        // Seven seconds in all: by time alone there is one turn.
+        world.clock.advance_us(100_000);
+        let behind = |shard: usize| world.history.heads().shards().nth(shard).map_or(0, |held| held.behind);
+        let mut far: Vec<u64> = busy.iter().map(|shard| behind(*shard)).collect();
+        far.sort_unstable();
+        for (rank, far) in (1..).zip(far) {
+            assert!(far <= DISTANCE * rank / busy.len() as u64 + each, "{rank}: {far} at {position}");
+        }
+    }
+    let state = world.store.seal_state().await.expect("read");
+    assert!(busy.iter().filter(|shard| state.cursors[**shard] > 10).count() > 1, "{:?}", state.cursors);
+    let lag = (IDLE_DISTANCE / each + 1) as i64;
+    assert!((0..SHARDS).all(|shard| busy.contains(&shard) || state.cursors[shard] >= 70 - lag));
 }
