@@ -2,16 +2,16 @@
 
 use super::shard::SHARDS;
 
-/// How often a shard is sealed, microseconds.
-pub const PERIOD_US: i64 = 600_000_000;
-/// The least time between two that are merely due: after a gap, the overdue ones do not come all at once.
-pub const SPACING_US: i64 = PERIOD_US / SHARDS as i64 / 4;
 /// More rows than this in all heads are sealed without waiting: at 64 bytes a row and with room to grow, 80 MB.
 pub const PRESSURE_ROWS: usize = 1_000_000;
 
 /// When each shard was sealed, and when the next is due.
 #[derive(Debug, Clone)]
 pub struct Schedule {
+    /// How often a shard is sealed, microseconds.
+    period: i64,
+    /// The least time between two that are merely due: after a gap, the overdue ones do not come all at once.
+    spacing: i64,
     sealed: [i64; SHARDS],
     last: i64,
 }
@@ -26,14 +26,16 @@ pub enum Next {
 
 impl Schedule {
     /// Begins at `now`. The shards that are sealed the least far come first, and all are spread over one period.
-    pub fn new(now: i64, cursors: &[i64; SHARDS]) -> Schedule {
+    pub fn new(now: i64, cursors: &[i64; SHARDS], period: i64) -> Schedule {
+        let each = period / SHARDS as i64;
         let mut order: Vec<usize> = (0..SHARDS).collect();
         order.sort_by_key(|shard| (cursors[*shard], *shard));
         let mut sealed = [0; SHARDS];
         for (rank, shard) in (1..).zip(order) {
-            sealed[shard] = now.saturating_sub(PERIOD_US).saturating_add(rank * (PERIOD_US / SHARDS as i64));
+            sealed[shard] = now.saturating_sub(period).saturating_add(rank * each);
         }
-        Schedule { sealed, last: now.saturating_sub(SPACING_US) }
+        let spacing = each / 4;
+        Schedule { period, spacing, sealed, last: now.saturating_sub(spacing) }
     }
 
     /// What to do at `now`, when the shards hold `rows`.
@@ -45,7 +47,7 @@ impl Schedule {
             return Next::Seal(fullest);
         }
         let oldest = (0..SHARDS).min_by_key(|shard| self.sealed[*shard]).unwrap_or_default();
-        let due = self.sealed[oldest].saturating_add(PERIOD_US).max(self.last.saturating_add(SPACING_US));
+        let due = self.sealed[oldest].saturating_add(self.period).max(self.last.saturating_add(self.spacing));
         if due > now { Next::Wait(due.saturating_sub(now)) } else { Next::Seal(oldest) }
     }
 
@@ -62,7 +64,9 @@ mod tests {
     use proptest::prelude::*;
 
     const T0: i64 = 1_795_000_000_000_000;
+    const PERIOD_US: i64 = 600_000_000;
     const EACH_US: i64 = PERIOD_US / SHARDS as i64;
+    const SPACING_US: i64 = EACH_US / 4;
 
     /// Seals whatever the schedule says, from `now` for `length`; when and what.
     fn play(schedule: &mut Schedule, mut now: i64, length: i64) -> Vec<(i64, usize)> {
@@ -85,7 +89,7 @@ mod tests {
         let mut cursors = [50; SHARDS];
         cursors[7] = 3;
         cursors[63] = 9;
-        let mut schedule = Schedule::new(T0, &cursors);
+        let mut schedule = Schedule::new(T0, &cursors, PERIOD_US);
         let sealed = play(&mut schedule, T0, 2 * PERIOD_US);
         assert_eq!(sealed[..2].iter().map(|(_, shard)| *shard).collect::<Vec<_>>(), [7, 63]);
         assert!(sealed.windows(2).all(|pair| pair[1].0 - pair[0].0 == EACH_US), "{sealed:?}");
@@ -97,8 +101,16 @@ mod tests {
     }
 
     #[test]
+    fn the_shortest_period_that_can_be_asked_for_seals_all_within_it() {
+        let mut schedule = Schedule::new(T0, &[0; SHARDS], 1_000_000);
+        let sealed = play(&mut schedule, T0, 1_000_001);
+        let shards: std::collections::BTreeSet<usize> = sealed.iter().map(|(_, shard)| *shard).collect();
+        assert_eq!((sealed.len(), shards.len()), (SHARDS, SHARDS));
+    }
+
+    #[test]
     fn pressure_seals_the_fullest_shard_at_once() {
-        let mut schedule = Schedule::new(T0, &[0; SHARDS]);
+        let mut schedule = Schedule::new(T0, &[0; SHARDS], PERIOD_US);
         let mut rows = [PRESSURE_ROWS / SHARDS; SHARDS];
         assert!(matches!(schedule.next(T0, &rows), Next::Wait(_)));
         rows[40] += SHARDS + 1;
@@ -107,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_a_gap_left_behind_does_not_come_all_at_once() {
-        let mut schedule = Schedule::new(T0, &[0; SHARDS]);
+        let mut schedule = Schedule::new(T0, &[0; SHARDS], PERIOD_US);
         let later = T0 + 100 * PERIOD_US;
         let sealed = play(&mut schedule, later, SHARDS as i64 * SPACING_US);
         assert_eq!(sealed.len(), SHARDS);
@@ -120,7 +132,7 @@ mod tests {
             cursors in prop::collection::vec(0_i64..1_000, SHARDS),
             steps in prop::collection::vec((-2 * PERIOD_US..2 * PERIOD_US, 0_usize..40_000, 0..SHARDS), 1..40),
         ) {
-            let mut schedule = Schedule::new(T0, &cursors.try_into().expect("as many as shards"));
+            let mut schedule = Schedule::new(T0, &cursors.try_into().expect("as many as shards"), PERIOD_US);
             let mut now = T0;
             for (jump, rows, shard) in steps {
                 // Clocks jump, also back, and one shard fills.

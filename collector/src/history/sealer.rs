@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// How often it looks whether rows press.
+/// How often it looks whether rows press, and which shard is due, at least.
 const TICK: Duration = Duration::from_millis(250);
 /// How often cursors and erasures are read, microseconds: so long may an erased row still be seen.
 const REFRESH_US: i64 = 2_000_000;
@@ -29,9 +29,10 @@ const AGAIN_US: i64 = 1_000_000;
 const LAST: Duration = Duration::from_secs(5);
 
 /// Seals until told to stop, and then all that is left.
-pub async fn run(history: History, term: Term, stop: CancellationToken) {
-    let mut sealer = Sealer::new(history);
-    let mut tick = interval(TICK);
+pub async fn run(history: History, term: Term, every: Duration, stop: CancellationToken) {
+    let mut sealer = Sealer::new(history, every);
+    // One shard in a look: with a short period it looks as often as one is due.
+    let mut tick = interval(TICK.min(every / SHARDS as u32));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -60,6 +61,8 @@ pub struct GoneBack {
 /// The state of the sealing task.
 pub struct Sealer {
     history: History,
+    /// How often each shard is sealed, microseconds.
+    period: i64,
     state: Option<SealState>,
     schedule: Option<(i64, Schedule)>,
     refreshed: i64,
@@ -71,10 +74,12 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    pub fn new(history: History) -> Sealer {
+    /// Seals every shard once in such a period.
+    pub fn new(history: History, every: Duration) -> Sealer {
         let long_ago = i64::MIN / 2;
         Sealer {
             history,
+            period: wire::instant::us(every),
             state: None,
             schedule: None,
             refreshed: long_ago,
@@ -125,7 +130,7 @@ impl Sealer {
             }
             let schedule = match &mut self.schedule {
                 Some((of, schedule)) if *of == term => schedule,
-                other => &mut other.insert((term, Schedule::new(now, &cursors))).1,
+                other => &mut other.insert((term, Schedule::new(now, &cursors, self.period))).1,
             };
             let Next::Seal(shard) = schedule.next(now, &rows) else { break };
             if !self.seal(term, shard).await? {
@@ -172,6 +177,7 @@ impl Sealer {
             return Ok(true);
         }
         let Unsealed { cursor: from, position, series } = unsealed;
+        tracing::trace!(shard, position, "sealing");
         let series = self.numbered(shard, series).await?;
         let (segments, new) = tokio::task::spawn_blocking(move || {
             let new = prepare::days(&series);

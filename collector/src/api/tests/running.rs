@@ -77,6 +77,7 @@ impl Running {
             data: data(folder.path()),
             listen: ([127, 0, 0, 1], 0).into(),
             database: None,
+            seal_every: crate::history::SEAL_EVERY,
             lab: None,
             extra_migrations: Vec::new(),
         };

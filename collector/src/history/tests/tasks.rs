@@ -2,7 +2,7 @@
 
 use super::{HOUR_US, Rows, T0, config, report, sample, stored};
 use crate::{
-    history::{History, Term, compactor::Compactor, reader, sealer::Sealer},
+    history::{History, SEAL_EVERY, Term, compactor::Compactor, reader, sealer::Sealer},
     store::{DayOfCheck, Entry, Store},
     tail::Tail,
 };
@@ -45,7 +45,7 @@ async fn every_shard_is_sealed_in_its_time_by_the_decider_in_force() {
     let world = world().await;
     let old = world.store.take_lease("old", T0).await.expect("taken");
     world.report(1, &[0, 1, 2]).await;
-    let mut sealer = Sealer::new(world.history.clone());
+    let mut sealer = Sealer::new(world.history.clone(), SEAL_EVERY);
     let minutes = async |sealer: &mut Sealer, term: Option<i64>, minutes: i64| {
         for _ in 0..minutes * 6 {
             sealer.pass(term).await.expect("never back");
@@ -75,7 +75,7 @@ async fn every_shard_is_sealed_in_its_time_by_the_decider_in_force() {
 async fn a_day_that_is_over_is_compacted_once_its_rows_are_there() {
     let world = world().await;
     let term = world.store.take_lease("me", T0).await.expect("taken");
-    let mut sealer = Sealer::new(world.history.clone());
+    let mut sealer = Sealer::new(world.history.clone(), SEAL_EVERY);
     sealer.refresh().await.expect("read").expect("never back");
     for flush in 0..3 {
         world.report(flush + 1, &[flush, 30 + flush]).await;
