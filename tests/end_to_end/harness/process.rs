@@ -25,6 +25,20 @@ pub fn sextant() -> Command {
     Command::new(env!("CARGO_BIN_EXE_sextant"))
 }
 
+/// What a child writes to stderr, also while somebody else has the child.
+#[derive(Debug, Clone)]
+pub struct Log {
+    path: PathBuf,
+    began: u64,
+}
+
+impl Log {
+    /// All of it so far.
+    pub fn text(&self) -> String {
+        text_from(&self.path, self.began)
+    }
+}
+
 /// A running or ended child.
 #[derive(Debug)]
 pub struct Process {
@@ -57,7 +71,12 @@ impl Process {
 
     /// What it has written to stderr.
     pub fn stderr(&self) -> String {
-        text_from(&self.err, self.began.1)
+        self.log().text()
+    }
+
+    /// What it writes to stderr.
+    pub fn log(&self) -> Log {
+        Log { path: self.err.clone(), began: self.began.1 }
     }
 
     /// Its standard input.
