@@ -2,13 +2,15 @@
 
 use crate::{place::Place, simulate::instant};
 use anyhow::bail;
-use collector::history::{Erased, Selection, erase};
+use collector::history::{Erased, Selection, erase, known};
+use collector::store::Store;
 use runtime::clock::{Clock, SystemClock};
 use wire::{CheckId, Micros, ProbeId, assignment::Target};
 
 /// Forgets measurements of checks, probes, targets and times: runs, roll-ups, evidence, and what the log has of them.
 #[derive(Debug, clap::Args)]
 #[command(
+    group = clap::ArgGroup::new("how").required(true).args(["dry_run", "yes"]),
     after_help = "What is named together must all be true of a run. Reports that arrive afterwards are kept. The \
                         timeline, plans, exports and backups are not touched."
 )]
@@ -34,10 +36,10 @@ pub struct Args {
     #[arg(long)]
     evidence_only: bool,
     /// Only count what would be forgotten.
-    #[arg(long, required_unless_present = "yes")]
+    #[arg(long)]
     dry_run: bool,
     /// Forget it, for ever.
-    #[arg(long, conflicts_with = "dry_run")]
+    #[arg(long)]
     yes: bool,
     /// Print the result as JSON.
     #[arg(long)]
@@ -47,9 +49,9 @@ pub struct Args {
 /// Forgets, or counts, and says what.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let what = Selection {
-        check: args.check.map(String::from),
-        probe: args.probe.map(String::from),
-        target: args.target.map(String::from),
+        check: args.check.clone().map(String::from),
+        probe: args.probe.clone().map(String::from),
+        target: args.target.clone().map(String::from),
         from: args.from.map(|at| at.0),
         to: args.to.map(|at| at.0),
     };
@@ -61,8 +63,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     {
         bail!("--from is not before --to: nothing lies between");
     }
-    let store = args.place.open().await?;
-    let erased = erase(&store, &what, args.evidence_only, args.dry_run, SystemClock.now()).await;
+    let store = args.place.clone().open().await?;
+    let erased = known_and_erased(&store, &what, &args).await;
     store.close().await;
     let erased = erased?;
     if args.json {
@@ -71,6 +73,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         print(&erased, args.dry_run);
     }
     Ok(())
+}
+
+/// Forgets nothing by a name that nobody knows: whoever asked for it believes that it is gone.
+async fn known_and_erased(store: &Store, what: &Selection, args: &Args) -> anyhow::Result<Erased> {
+    known::require(store, &what.into()).await?;
+    Ok(erase(store, what, args.evidence_only, args.dry_run, SystemClock.now()).await?)
 }
 
 fn print(erased: &Erased, dry: bool) {
@@ -110,6 +118,31 @@ mod tests {
         let args = parse("--target public --from 2026-11-20T00:00:00Z --yes").expect("complete");
         assert_eq!((args.target, args.dry_run), (Some(Target::Public), false));
         assert_eq!(args.from, Some(Micros(1_795_132_800_000_000)));
+    }
+
+    #[test]
+    fn both_ways_are_named_when_none_was_chosen() {
+        let error = parse("--check shop").expect_err("neither").to_string();
+        assert!(error.contains("--dry-run") && error.contains("--yes"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_nobody_knows_is_not_forgotten_in_silence() {
+        let (folder, store) = crate::place::tests::shop().await;
+        let at = format!("--data {}", folder.path().display());
+        for (named, said) in [
+            ("--check shop-helth", "did you mean shop-health?"),
+            ("--probe elsewhere", "the probes are: probe-north"),
+            ("--target mars", "no target \"mars\""),
+        ] {
+            for how in ["--yes", "--dry-run", "--yes --evidence-only"] {
+                let args = parse(&format!("{at} {named} {how}")).expect("parsed");
+                let error = run(args).await.expect_err("refused").to_string();
+                assert!(error.contains(said), "{named} {how}: {error}");
+            }
+        }
+        run(parse(&format!("{at} --check shop-health --yes")).expect("parsed")).await.expect("known");
+        store.close().await;
     }
 
     #[tokio::test]

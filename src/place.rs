@@ -88,3 +88,21 @@ impl Place {
         Ok((Store::open(Options::new(place)).await?, lock))
     }
 }
+
+#[cfg(test)]
+pub mod tests {
+    use collector::store::Store;
+    use tempfile::TempDir;
+    use wire::Micros;
+
+    /// A data folder with the database of a shop that nothing was measured of.
+    pub async fn shop() -> (TempDir, Store) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Store::sqlite(&folder.path().join("sextant.db")).await.expect("a new database");
+        let document = "version: 1\nregions: { north: {} }\nprobes: { probe-north: { region: north, token: { env: T } } }\n\
+                        services: { shop: { regions: { north: http://n.test } } }\n\
+                        checks: { shop-health: { service: shop, http: { path: / } } }\n";
+        store.revise(document, Micros(1)).await.expect("revised");
+        (folder, store)
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 use anyhow::bail;
-use collector::replay::{self, Difference, Replay};
+use collector::replay::{self, Difference, Missing, Replay};
 use runtime::clock::{Clock, SystemClock};
 use wire::Micros;
 
@@ -52,6 +52,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn print(replay: &Replay) {
+    if let Some(Missing { from, to, why }) = &replay.missing {
+        println!(
+            "Not from the beginning: {from} to {to} is missing, and all that follows is of later. {why}"
+        );
+    }
     for decision in &replay.decisions {
         let at =
             jiff::Timestamp::from_microsecond(decision.at.0).map(|at| at.to_string()).unwrap_or_default();

@@ -94,8 +94,9 @@ impl Board {
         let mut cached = self.cached.lock().await;
         let Published { state, change } = self.published.borrow().clone();
         let is_new = cached.as_ref().is_none_or(|(of, _)| *of != change);
-        if is_new {
-            // Whoever has something to show does not wait for a server that is known to be away.
+        // Nobody waits for a server that is known to be away: when it is back, that is known too.
+        let is_away = self.store.health().borrow().degraded().is_some_and(|degraded| !degraded.answers);
+        if is_new && !is_away {
             let patience =
                 if cached.is_some() && self.degraded().is_some() { IMPATIENT } else { Duration::MAX };
             match timeout(patience, self.build(&state)).await {

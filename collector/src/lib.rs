@@ -17,6 +17,7 @@ pub mod api;
 pub mod app;
 pub mod backup;
 pub mod board;
+pub mod clocks;
 pub mod config;
 pub mod decide;
 pub mod deliver;

@@ -28,10 +28,13 @@ const ENTRIES: i64 = 100;
 pub enum Error {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error(
-        "nothing was decided in this range or before it, or it is older than what is kept: choose a later one"
-    )]
+    #[error("no collector has decided anything with this database yet: there is nothing to make again")]
     NoState,
+    #[error(
+        "nothing of this range can be decided again: what that needs is kept from {kept_from} on; choose a later range. \
+         `retention.log` says how long it is kept"
+    )]
+    TooOld { kept_from: Micros },
     #[error("the configuration of revision {0} is not kept any more")]
     NoConfiguration(i64),
     #[error("the configuration of revision {revision} is not valid for this version")]
@@ -41,6 +44,10 @@ pub enum Error {
 /// What a replay gave.
 #[derive(Debug, Default, Serialize)]
 pub struct Replay {
+    /// The first instant of which decisions were made again.
+    pub from: Micros,
+    /// What was asked for before that.
+    pub missing: Option<Missing>,
     /// Times at which the core judged.
     pub passes: u64,
     /// Entries of the log that it took in.
@@ -54,6 +61,18 @@ pub struct Replay {
     /// What does not agree with what was decided live; empty when all is the same.
     pub differences: Vec<Difference>,
 }
+
+/// A part of a range that could not be decided again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    pub from: Micros,
+    pub to: Micros,
+    pub why: &'static str,
+}
+
+/// Why the beginning of a range is missing.
+const NOT_KEPT: &str = "What decisions are made again from is kept for `retention.log`, and from the first start of a \
+    collector on; nothing older is there.";
 
 /// One entry of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -94,13 +113,23 @@ impl From<TimelineEntry> for Decision {
 /// When the range is not kept any more, or the database fails.
 pub async fn run(store: &Store, from: Micros, to: Micros) -> Result<Replay, Error> {
     let marks = store.marks(from, to).await?;
-    if marks.is_empty() {
-        return Err(Error::NoState);
-    }
-    let mut replay = Replay { terms: marks.len() as u64, ..Replay::default() };
+    let Some(first) = marks.first().map(|mark| mark.at) else {
+        return Err(store
+            .oldest_state()
+            .await?
+            .map_or(Error::NoState, |kept_from| Error::TooOld { kept_from }));
+    };
+    let asked = from;
+    // What was decided up to the kept state is in it.
+    let from = if first > asked { first.plus_us(1) } else { asked };
+    let missing = (from > asked).then_some(Missing { from: asked, to: first, why: NOT_KEPT });
+    let mut replay = Replay { from, missing, terms: marks.len() as u64, ..Replay::default() };
     let mut plans = Vec::new();
     for mark in marks {
         term(store, mark, (from, to), &mut replay, &mut plans).await?;
+    }
+    if replay.passes == 0 && replay.missing.is_some() {
+        return Err(Error::TooOld { kept_from: first });
     }
     let live = store.timeline_between(from, to).await?.into_iter();
     // That a configuration is in force is noted at the start of a term, not by the core.
@@ -172,4 +201,85 @@ fn compare<T: PartialEq>(live: Vec<T>, replayed: Vec<T>, text: impl Fn(&T) -> St
         }
     }
     replay.differences.extend(rest.iter().map(|item| Difference::OnlyReplayed(text(item))));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::State,
+        fold::passes::{Pass, pack},
+        store::{Commit, conformance::Engine},
+    };
+
+    const DOCUMENT: &str = "\
+version: 1
+regions: { north: {} }
+probes: { p1: { region: north, token: { env: T } } }
+services: { shop: { regions: { north: http://n.test } } }
+checks: { health: { service: shop, http: { path: / } } }
+";
+
+    fn second(n: i64) -> Micros {
+        Micros(1_795_000_000_000_000 + n * 1_000_000)
+    }
+
+    /// A decider that commits each hundred seconds, keeps its state in the second and fourth commit, and has noted something
+    /// in each.
+    async fn decided(store: &Store) -> i64 {
+        let (revision, _) = store.revise(DOCUMENT, second(0)).await.expect("revised");
+        let term = store.take_lease("me", second(0)).await.expect("taken");
+        for number in 1..=5 {
+            let now = second(100 * number);
+            let note = Note::new(TimelineKind::Held, now, format!("number {number}"));
+            let commit = Commit {
+                term,
+                number,
+                position: 0,
+                now,
+                state: &State { now, judged: now, warm_at: now, ..State::default() },
+                passes: pack(&[Pass { now, position: 0 }]),
+                snapshot: (number % 2 == 0).then_some(revision),
+                notes: &[note],
+                plans: &[],
+                retold: &[],
+            };
+            store.commit(&commit).await.expect("committed");
+        }
+        term
+    }
+
+    #[tokio::test]
+    async fn a_range_that_is_kept_in_part_says_which_part_is_missing() {
+        for engine in Engine::both() {
+            let store = engine.open().await;
+            assert!(matches!(run(&store, second(0), second(600)).await, Err(Error::NoState)));
+            let term = decided(&store).await;
+
+            let whole = run(&store, second(250), second(600)).await.expect("replayed");
+            assert_eq!((whole.from, &whole.missing), (second(250), &None));
+            assert_eq!(whole.passes, 3);
+
+            let cut = run(&store, second(50), second(600)).await.expect("replayed");
+            let missing = cut.missing.as_ref().expect("the beginning is not kept");
+            assert_eq!((missing.from, missing.to), (second(50), second(200)));
+            assert!(missing.why.contains("retention.log"));
+            let json = serde_json::to_value(&cut).expect("JSON");
+            assert_eq!(json["missing"]["from"], serde_json::json!(second(50)));
+            // The core knows nothing of the notes; those of the missing part are not held against it.
+            let differences: Vec<String> = cut.differences.iter().map(|one| format!("{one:?}")).collect();
+            assert_eq!(differences.len(), 3, "{differences:?}");
+            assert!(differences[0].contains("number 3"), "{differences:?}");
+
+            store.expire_replays(term, second(300)).await.expect("expired");
+            let cut = run(&store, second(50), second(600)).await.expect("replayed");
+            assert_eq!((cut.from, cut.passes), (second(400).plus_us(1), 1));
+            for to in [second(399), second(400), second(450)] {
+                let error = run(&store, second(50), to).await.expect_err("nothing is left of it");
+                let text = error.to_string();
+                assert!(text.contains(&second(400).to_string()) && text.contains("retention.log"), "{text}");
+            }
+            store.close().await;
+        }
+    }
 }

@@ -6,9 +6,8 @@ use crate::{
     history::Term,
     store::{AUDIT_BITE, Error, Kind, Store},
 };
-use runtime::clock::SharedClock;
+use runtime::{clock::SharedClock, tasks::Passes};
 use std::time::Duration;
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use wire::Micros;
 
@@ -40,18 +39,10 @@ enum What {
 impl Keeper {
     /// Makes passes until told to stop.
     pub async fn run(self, stop: CancellationToken) {
-        let mut tick = interval(EVERY);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = tick.tick() => {}
-            }
-            // What is cut off by a stop was not committed, and the next pass does it.
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.pass() => {}
-            }
+        let mut passes = Passes::every(EVERY, stop);
+        // What is cut off by a stop was not committed, and the next pass does it.
+        while passes.due().await {
+            passes.make(self.pass()).await;
         }
     }
 

@@ -5,6 +5,7 @@
 //! earlier one is done, so that producers end before the consumers of their work (listeners first, writers last).
 
 use std::{future::Future, time::Duration};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info};
 
@@ -91,6 +92,40 @@ impl Tasks {
     }
 }
 
+/// Passes of a task that is made every so often: the first at once, and none that was missed made up for.
+#[derive(Debug)]
+pub struct Passes {
+    tick: Interval,
+    stop: CancellationToken,
+}
+
+impl Passes {
+    /// A pass each `period`, until told to stop.
+    pub fn every(period: Duration, stop: CancellationToken) -> Passes {
+        let mut tick = interval(period);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Passes { tick, stop }
+    }
+
+    /// Waits until a pass is due. False when told to stop.
+    pub async fn due(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => false,
+            _ = self.tick.tick() => true,
+        }
+    }
+
+    /// Makes a pass. It is cut off by a stop, so whatever it does must be done by the next one all the same.
+    pub async fn make(&self, pass: impl Future<Output = ()>) {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = pass => {}
+        }
+    }
+}
+
 /// Notices the end of a task, also by a panic, because it is dropped with the task's future.
 struct Watch {
     name: &'static str,
@@ -138,6 +173,25 @@ mod tests {
         tasks.spawn(Stage::Work, "panics", |_| async { panic!("on purpose") });
         let end = tasks.run_until(std::future::pending::<()>(), GRACE).await;
         assert!(matches!(end, Err(Stopped::TaskEndedEarly)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn passes_are_made_in_time_and_cut_off_by_a_stop() {
+        let (stop, begin) = (CancellationToken::new(), tokio::time::Instant::now());
+        let mut passes = Passes::every(Duration::from_secs(10), stop.clone());
+        let mut made = Vec::new();
+        while passes.due().await {
+            made.push(begin.elapsed().as_secs());
+            match made.len() {
+                2 => passes.make(tokio::time::sleep(Duration::from_secs(25))).await,
+                4 => {
+                    stop.cancel();
+                    passes.make(std::future::pending()).await;
+                }
+                _ => passes.make(async {}).await,
+            }
+        }
+        assert_eq!(made, [0, 10, 35, 45], "what was missed is not made up for");
     }
 
     #[tokio::test(start_paused = true)]

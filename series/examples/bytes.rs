@@ -21,9 +21,14 @@ fn main() {
     println!("|---|---|---:|---:|---:|---:|");
     for (kind, http) in [("HTTP, six phases", true), ("single value", false)] {
         for noise in [Noise::Calm, Noise::Usual, Noise::Rough] {
-            for (range_us, interval_s) in
-                [(DAY_US, 10), (DAY_US, 30), (DAY_US, 60), (HOUR_US / 6, 10), (HOUR_US / 6, 30)]
-            {
+            for (range_us, interval_s) in [
+                (DAY_US, 10),
+                (DAY_US, 30),
+                (DAY_US, 60),
+                (DAY_US, 300),
+                (HOUR_US / 6, 10),
+                (HOUR_US / 6, 30),
+            ] {
                 let rows = rows(http, noise, interval_s * SECOND_US, range_us);
                 line(kind, noise, &rows);
             }
@@ -44,7 +49,7 @@ fn rows(http: bool, noise: Noise, interval_us: i64, range_us: i64) -> Vec<Vec<Ro
         true => Series::http(seed, FROM, interval_us, noise),
         false => Series::single(seed, FROM, interval_us, noise),
     };
-    (0..SERIES).map(|seed| series(seed).take(count).collect()).collect()
+    (0..SERIES).map(|seed| series(seed).map(Row::kept).take(count).collect()).collect()
 }
 
 fn line(kind: &str, noise: Noise, rows: &[Vec<Row>]) {

@@ -13,6 +13,7 @@
 use crate::{
     Corrupt,
     bytes::{Reader, put_varint, unzigzag, zigzag},
+    envelope::Envelope,
     rollup::Rollup,
 };
 use std::collections::BTreeMap;
@@ -20,8 +21,7 @@ use std::collections::BTreeMap;
 /// Slots of a series are below this.
 pub const SLOTS: u8 = 24;
 
-const MAGIC: [u8; 3] = *b"sxb";
-const VERSION: u8 = 1;
+const ENVELOPE: Envelope = Envelope { what: "bundle of roll-ups", magic: *b"sxb", oldest: 1, version: 1 };
 /// The bit of a roll-up's first byte that says that a failure was counted.
 const FAILED: u8 = 1 << 7;
 /// The stored form of a sketch without any value, which is left out.
@@ -94,19 +94,7 @@ pub fn merge(stored: &[u8], new: &Rollups) -> Result<(Vec<u8>, Rollups), Corrupt
 /// # Errors
 /// When the bytes changed, or a newer version wrote them.
 pub fn decode(bytes: &[u8]) -> Result<Entries<'_>, Corrupt> {
-    let (body, sum) = bytes.split_last_chunk::<4>().ok_or(damaged("it is cut"))?;
-    if crc32fast::hash(body) != u32::from_le_bytes(*sum) {
-        return Err(damaged("its check sum is wrong"));
-    }
-    let mut reader = Reader(body);
-    if reader.take(MAGIC.len()) != Some(&MAGIC) {
-        return Err(damaged("it does not begin like one"));
-    }
-    match reader.byte() {
-        Some(VERSION) => Ok(Entries { reader, series: None, slots: 0 }),
-        Some(version) if version > VERSION => Err(Corrupt::Newer { what: WHAT, version }),
-        _ => Err(damaged("it has no version")),
-    }
+    Ok(Entries { reader: ENVELOPE.open(bytes)?, series: None, slots: 0 })
 }
 
 /// Stored roll-ups, by their series and slot.
@@ -152,8 +140,7 @@ impl<'a> Iterator for Entries<'a> {
 }
 
 fn frame(parts: &BTreeMap<(i64, u8), &[u8]>) -> Vec<u8> {
-    let mut out = MAGIC.to_vec();
-    out.push(VERSION);
+    let mut out = ENVELOPE.begin();
     let all: Vec<_> = parts.iter().filter(|((_, slot), _)| *slot < SLOTS).collect();
     let mut last = 0_i64;
     for of_series in all.chunk_by(|((a, _), _), ((b, _), _)| a == b) {
@@ -167,8 +154,7 @@ fn frame(parts: &BTreeMap<(i64, u8), &[u8]>) -> Vec<u8> {
         }
         last = series;
     }
-    out.extend(crc32fast::hash(&out).to_le_bytes());
-    out
+    Envelope::end(out)
 }
 
 /// Counts that are 0 or absent are left out, so that an hour without any trouble takes few bytes.
@@ -224,10 +210,8 @@ fn counts(reader: &mut Reader<'_>) -> Option<Rollup> {
     Some(Rollup { ok, failures, slow, missed, unsupported, sum_us, min_us, max_us, ..Rollup::default() })
 }
 
-const WHAT: &str = "bundle of roll-ups";
-
 fn damaged(why: &'static str) -> Corrupt {
-    Corrupt::Damaged { what: WHAT, why }
+    ENVELOPE.damaged(why)
 }
 
 #[cfg(test)]

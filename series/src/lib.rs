@@ -21,6 +21,7 @@ pub mod bundle;
 mod bytes;
 mod code;
 mod corrupt;
+mod envelope;
 pub mod grid;
 pub mod head;
 pub mod rollup;
@@ -33,7 +34,7 @@ mod testing;
 
 pub use code::{FAIL_CLASSES, class_index};
 pub use corrupt::Corrupt;
-pub use row::{Flags, Row};
+pub use row::{Flags, Row, START_STEP_US, kept_start};
 
 /// Microseconds in an hour: the width of a roll-up.
 pub const HOUR_US: i64 = 3_600_000_000;

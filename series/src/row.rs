@@ -6,12 +6,21 @@ use wire::{
     sample::{Flag, Outcome, Phases, Sample, StepResult, Trigger},
 };
 
+/// Starts are kept in steps of so many microseconds. Clocks of different machines do not agree any better, and what is
+/// below is the noise of timers, which takes more than six bits a row. Durations are kept to the microsecond.
+pub const START_STEP_US: i64 = 100;
+
+/// The start that is kept of a run that began at `at`, microseconds: never later, and less than [`START_STEP_US`] before.
+pub fn kept_start(at: Micros) -> i64 {
+    at.0.saturating_sub(at.0.rem_euclid(START_STEP_US))
+}
+
 /// One run of a series, or of one step of a journey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// When it started, microseconds since 1970, corrected for the probe's clock.
+    /// When it started, microseconds since 1970, corrected for the probe's clock, in steps of [`START_STEP_US`].
     pub at: i64,
-    /// How late it started: `started - scheduled`, never negative.
+    /// How late it started, `started - scheduled`, in steps of [`START_STEP_US`]; never negative.
     pub delay_us: u32,
     pub outcome: Outcome,
     /// It succeeded and took longer than the check's budget.
@@ -32,7 +41,7 @@ pub struct Row {
 impl Row {
     /// What is kept of a sample; `at` is its start by the collector's reckoning.
     pub fn of(sample: &Sample, at: Micros) -> Row {
-        Row {
+        let row = Row {
             at: at.0,
             delay_us: delay_us(sample),
             outcome: sample.outcome,
@@ -44,7 +53,15 @@ impl Row {
             flags: sample.flags.iter().copied().collect(),
             trigger: sample.trigger,
             attempt: sample.attempt,
-        }
+        };
+        row.kept()
+    }
+
+    /// With its start and its slot in steps of [`START_STEP_US`], so that slots stay evenly spaced.
+    pub fn kept(self) -> Row {
+        let slot = kept_start(Micros(self.at.saturating_sub(self.delay_us.into())));
+        let at = kept_start(Micros(self.at));
+        Row { at, delay_us: u32::try_from(at.saturating_sub(slot)).unwrap_or(u32::MAX), ..self }
     }
 
     /// What is kept of a journey's step. When it started is not known apart: `at` is that of the run.

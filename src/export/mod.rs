@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use collector::history::{
     export::{Export, Exported},
+    known,
     query::selector::{Part, Selector},
 };
 use columns::Columns;
@@ -89,6 +90,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         targets: args.target.into_iter().map(String::from).collect(),
         part: Part::Every,
     };
+    if let Err(error) = known::require(&store, &names(&selector)).await {
+        store.close().await;
+        bail!(error);
+    }
     let export = Export { store: store.clone(), selector, range: args.from.0..to.0 };
     let output = Output::create(&args.out)?;
     let exported = write(&export, args.what, format, &output).await;
@@ -108,6 +113,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// A file without rows must mean that there were none, and not that a name was mistyped.
+fn names(selector: &Selector) -> known::Names {
+    let Selector { checks, probes, targets, .. } = selector.clone();
+    known::Names { checks, probes, targets }
 }
 
 fn format(args: &Args) -> anyhow::Result<Format> {
@@ -150,4 +161,40 @@ async fn write(export: &Export, what: What, format: Format, output: &Output) -> 
     };
     sheet.finish()?;
     Ok(exported)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[tokio::test]
+    async fn a_name_that_nobody_knows_gives_no_file() {
+        let (folder, store) = crate::place::tests::shop().await;
+        let out = folder.path().join("out.csv");
+        let (data, file) = (folder.path().display(), out.display());
+        let export = async |words: &str| {
+            let words = format!("export --data {data} --from 2026-11-20T00:00:00Z --out {file} {words}");
+            run(Command::try_parse_from(words.split_whitespace()).expect("parsed").args).await
+        };
+        for what in ["samples", "rollups", "evidence"] {
+            let error = export(&format!("--check shop-helth --what {what}")).await.expect_err("refused");
+            assert!(error.to_string().contains("did you mean shop-health?"), "{error}");
+            assert!(!out.exists(), "{what}");
+            export(&format!("--check shop-health,shop-health --what {what}"))
+                .await
+                .expect("known, and no rows");
+            assert!(out.exists(), "{what}");
+            std::fs::remove_file(&out).expect("it is there");
+        }
+        let error = export("--check shop-health --probe probe-nroth").await.expect_err("refused");
+        assert!(error.to_string().contains("did you mean probe-north?"), "{error}");
+        store.close().await;
+    }
 }

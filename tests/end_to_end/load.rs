@@ -1,7 +1,6 @@
 //! The load tool against a real collector: what it says is true, and what it leaves behind is what the API tells.
 
-use crate::harness::{LONG, Process, eventually, process::sextant};
-use anyhow::Context;
+use crate::harness::process::{collector, sextant};
 use serde_json::Value;
 use std::path::Path;
 
@@ -10,21 +9,6 @@ async fn load(arguments: &[&str]) -> Result<String, String> {
     let output = sextant().arg("load").args(arguments).output().await.expect("it starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
-}
-
-async fn collector(folder: &Path) -> (Process, String) {
-    let mut command = sextant();
-    command.arg("collector").arg("--config").arg(folder.join("sextant.yaml"));
-    command.arg("--data").arg(folder.join("data")).args(["--listen", "127.0.0.1:0"]);
-    let mut collector = Process::start("collector", folder, command).expect("it starts");
-    let url = eventually("the collector says where it listens", LONG, async || {
-        collector.check_running()?;
-        let said = collector.stdout();
-        let url = said.split_whitespace().find(|word| word.starts_with("http://")).context("not yet")?;
-        Ok(url.trim_end_matches('/').to_owned())
-    })
-    .await;
-    (collector, url)
 }
 
 #[tokio::test]
@@ -44,7 +28,7 @@ async fn history_and_load_are_what_the_collector_tells() {
     let refused = load(&filled).await.expect_err("there is history already");
     assert!(refused.contains("has history already"), "{refused}");
 
-    let (mut collector, url) = collector(path).await;
+    let (mut collector, url) = collector(sextant(), path).await;
     // Any process will do for what the kernel tells; this one certainly runs.
     let pid = std::process::id().to_string();
     let asked = ["query", "--config", &config, "--collector", &url, "--days", "2", "--times", "4", "--json"];
@@ -85,7 +69,7 @@ async fn load_that_is_never_taken_is_told() {
     load(&["prepare", "--out", &path, "--checks", "2", "--probes", "1", "--regions", "1", "--targets", "1"])
         .await
         .expect("prepared");
-    let (mut collector, url) = collector(folder.path()).await;
+    let (mut collector, url) = collector(sextant(), folder.path()).await;
     let config = format!("{path}/sextant.yaml");
     // Another token than the collector has.
     std::fs::write(folder.path().join("tokens/probe-000.token"), "not-the-token").expect("written");

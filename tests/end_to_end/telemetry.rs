@@ -1,8 +1,11 @@
 //! What Sextant says of itself: with the standard variables set, traces and metrics leave by OTLP, and the trace
 //! that a service is told of is the one that is exported.
 
-use crate::harness::{LONG, Process, eventually, process::sextant};
-use anyhow::{Context, ensure};
+use crate::harness::{
+    LONG, Process, eventually,
+    process::{collector, sextant},
+};
+use anyhow::ensure;
 use axum::{
     Router,
     body::Bytes,
@@ -75,17 +78,7 @@ async fn traces_and_metrics_leave_by_otlp() {
     fs::write(path.join("sextant.yaml"), config).expect("written");
     fs::write(path.join("token"), "a-token-for-this-test").expect("written");
 
-    let mut command = observed(otlp);
-    command.arg("collector").arg("--config").arg(path.join("sextant.yaml"));
-    command.arg("--data").arg(path.join("data")).args(["--listen", "127.0.0.1:0"]);
-    let mut collector = Process::start("collector", path, command).expect("it starts");
-    let url = eventually("the collector says where it listens", LONG, async || {
-        collector.check_running()?;
-        let said = collector.stdout();
-        let url = said.split_whitespace().find(|word| word.starts_with("http://")).context("not yet")?;
-        Ok(url.trim_end_matches('/').to_owned())
-    })
-    .await;
+    let (mut collector, url) = collector(observed(otlp), path).await;
     let mut command = observed(otlp);
     command
         .args(["probe", "--region", "r1", "--collector", &url])

@@ -2,9 +2,8 @@
 
 use super::{
     Rejected,
-    history::page,
     problem::Params,
-    select::{self, Which, list, range, wrong},
+    select::{self, list, page, wrong},
 };
 use crate::{
     App,
@@ -26,13 +25,9 @@ const SLOW: &str = "slow";
 /// The parameters of a list of evidence; lists are separated by commas.
 #[derive(Debug, Default, Deserialize)]
 pub struct Asked {
-    check: Option<String>,
-    service: Option<String>,
-    probe: Option<String>,
-    target: Option<String>,
+    #[serde(flatten)]
+    which: select::Asked,
     class: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
@@ -45,21 +40,15 @@ pub async fn evidence(
     State(app): State<App>,
     Params(asked): Params<Asked>,
 ) -> Result<Json<Page<EvidenceView>>, Rejected> {
-    let at = range(asked.from.as_deref(), asked.to.as_deref(), app.clock.now())?;
+    let at = asked.which.range(app.clock.now())?;
     let limit = page(asked.limit)?;
     let outcomes = classes(asked.class.as_deref())?;
     let after = asked.cursor.as_deref().map(|cursor| {
         read_cursor(cursor).ok_or_else(|| wrong("cursor must be the `next_cursor` of the page before"))
     });
     let after = after.transpose()?;
-    let which = Which {
-        check: asked.check.as_deref(),
-        service: asked.service.as_deref(),
-        probe: asked.probe.as_deref(),
-        target: asked.target.as_deref(),
-    };
-    let selector = select::select(&app, which, Part::Whole).await?;
-    let everything = asked.check.is_none() && asked.service.is_none();
+    let selector = asked.which.select(&app, Part::Whole).await?;
+    let everything = !asked.which.names_checks();
     if selector.checks.is_empty() {
         return Ok(Json(Page { items: Vec::new(), next_cursor: None }));
     }

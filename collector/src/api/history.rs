@@ -3,7 +3,7 @@
 use super::{
     Rejected,
     problem::Params,
-    select::{self, Which, part, range, wrong},
+    select::{self, page, part, wrong},
 };
 use crate::{
     App,
@@ -20,20 +20,14 @@ use wire::{
 const BUCKETS_MOST: u32 = 1_000;
 /// The most further quantiles.
 const QUANTILES_MOST: usize = 10;
-/// The most runs on a page.
-const PAGE_MOST: usize = 1_000;
 
 /// The parameters of a question; lists are separated by commas.
 #[derive(Debug, Default, Deserialize)]
 pub struct HistoryAsked {
-    check: Option<String>,
-    service: Option<String>,
-    probe: Option<String>,
-    target: Option<String>,
+    #[serde(flatten)]
+    which: select::Asked,
     part: Option<String>,
     group: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
     buckets: Option<u32>,
     quantiles: Option<String>,
 }
@@ -49,20 +43,14 @@ pub async fn history(
 ) -> Result<Json<History>, Rejected> {
     let now = app.clock.now();
     let grouping = grouping(asked.group.as_deref())?;
-    let (from, to) = range(asked.from.as_deref(), asked.to.as_deref(), now)?;
+    let (from, to) = asked.which.range(now)?;
     let buckets = asked.buckets.unwrap_or(96);
     if !(1..=BUCKETS_MOST).contains(&buckets) {
         return Err(wrong(format!("buckets is {buckets}; it must be 1 to {BUCKETS_MOST}")));
     }
     let quantiles = quantiles(asked.quantiles.as_deref())?;
     let part = part(asked.part.as_deref(), grouping.part)?;
-    let which = Which {
-        check: asked.check.as_deref(),
-        service: asked.service.as_deref(),
-        probe: asked.probe.as_deref(),
-        target: asked.target.as_deref(),
-    };
-    let selector = select::select(&app, which, part).await?;
+    let selector = asked.which.select(&app, part).await?;
     let question = Question { selector, grouping, from, to, buckets, quantiles };
     Ok(Json(app.queries.history(question, now).await?))
 }
@@ -102,13 +90,9 @@ fn quantiles(text: Option<&str>) -> Result<Vec<(String, f64)>, Rejected> {
 /// The parameters of a list of runs.
 #[derive(Debug, Default, Deserialize)]
 pub struct RunsAsked {
-    check: Option<String>,
-    service: Option<String>,
-    probe: Option<String>,
-    target: Option<String>,
+    #[serde(flatten)]
+    which: select::Asked,
     part: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
@@ -121,31 +105,16 @@ pub async fn samples(
     State(app): State<App>,
     Params(asked): Params<RunsAsked>,
 ) -> Result<Json<Page<SampleView>>, Rejected> {
-    let (from, to) = range(asked.from.as_deref(), asked.to.as_deref(), app.clock.now())?;
+    let (from, to) = asked.which.range(app.clock.now())?;
     let limit = page(asked.limit)?;
-    if asked.check.is_none() && asked.service.is_none() {
+    if !asked.which.names_checks() {
         return Err(wrong("name a check or a service: `check=` or `service=` is missing"));
     }
     let cursor = asked.cursor.map(|cursor| cursor.parse::<Cursor>()).transpose();
     let after = cursor.map_err(|_| wrong("cursor must be the `next_cursor` of the page before"))?;
-    let which = Which {
-        check: asked.check.as_deref(),
-        service: asked.service.as_deref(),
-        probe: asked.probe.as_deref(),
-        target: asked.target.as_deref(),
-    };
-    let selector = select::select(&app, which, part(asked.part.as_deref(), false)?).await?;
+    let selector = asked.which.select(&app, part(asked.part.as_deref(), false)?).await?;
     let (items, next) = app.queries.samples(SamplesAsked { selector, from, to, limit, after }).await?;
     Ok(Json(Page { items, next_cursor: next.map(|cursor| cursor.to_string()) }))
-}
-
-/// The length of a page.
-pub fn page(limit: Option<usize>) -> Result<usize, Rejected> {
-    let limit = limit.unwrap_or(50);
-    if !(1..=PAGE_MOST).contains(&limit) {
-        return Err(wrong(format!("limit is {limit}; it must be 1 to {PAGE_MOST}")));
-    }
-    Ok(limit)
 }
 
 impl From<Refused> for Rejected {

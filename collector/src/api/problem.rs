@@ -35,6 +35,21 @@ impl Rejected {
         Some(rejected)
     }
 
+    /// What keeps the collector from being of use, if something does: by what is known, without asking the database, for
+    /// which nobody has to wait who wants to know whether it answers.
+    pub fn unready(store: &store::Store) -> Option<Rejected> {
+        if let Some(rejected) = Rejected::storage(store) {
+            return Some(rejected);
+        }
+        let health = store.health();
+        let health = health.borrow();
+        let degraded = health.degraded().filter(|degraded| !degraded.answers)?;
+        let detail = format!("{} Since {}: {}", degraded.what, degraded.since, degraded.detail);
+        let mut rejected = Rejected::new(503, "database", "The facts cannot be read now", detail);
+        rejected.retry_after = Some(1);
+        Some(rejected)
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.problem.status

@@ -6,6 +6,7 @@ use crate::{
     config::nearest,
     history::query::selector::{Part, Selector},
 };
+use serde::Deserialize;
 use std::{collections::BTreeSet, fmt::Display, str::FromStr};
 use wire::{CheckId, Micros, ProbeId, RegionId, ServiceId, assignment::Target};
 
@@ -13,16 +14,20 @@ use wire::{CheckId, Micros, ProbeId, RegionId, ServiceId, assignment::Target};
 const DAY_US: i64 = 86_400_000_000;
 /// The most values in a list.
 const LIST_MOST: usize = 100;
+/// The most entries on a page.
+const PAGE_MOST: usize = 1_000;
 /// The longest name of a step, bytes.
 const PART_MOST: usize = 200;
 
-/// Which series, as it stands in the query; lists are separated by commas.
-#[derive(Debug, Clone, Copy)]
-pub struct Which<'a> {
-    pub check: Option<&'a str>,
-    pub service: Option<&'a str>,
-    pub probe: Option<&'a str>,
-    pub target: Option<&'a str>,
+/// Which series in which range, as it stands in the query; lists are separated by commas.
+#[derive(Debug, Default, Deserialize)]
+pub struct Asked {
+    check: Option<String>,
+    service: Option<String>,
+    probe: Option<String>,
+    target: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
 }
 
 /// A refusal of a query.
@@ -43,22 +48,42 @@ pub fn list<T: FromStr<Err: Display>>(name: &str, text: Option<&str>) -> Result<
     values.collect::<Result<_, _>>().map_err(|error| wrong(format!("{name}: {error}")))
 }
 
-/// The series that are asked for. What is no longer configured is known as long as it has history.
-///
-/// # Errors
-/// 400 for a name that cannot be one, 404 for one that nothing has, 503 when the database does not answer.
-pub async fn select(app: &App, which: Which<'_>, part: Part) -> Result<Selector, Rejected> {
-    let named: BTreeSet<CheckId> = list("check", which.check)?.into_iter().collect();
-    let probes: Vec<ProbeId> = list("probe", which.probe)?;
-    let targets: Vec<Target> = list("target", which.target)?;
-    let checks = checks(app, named, which.service)?;
-    known(app, &checks, &probes, &targets).await?;
-    Ok(Selector {
-        checks: checks.into_iter().map(String::from).collect(),
-        probes: probes.into_iter().map(String::from).collect(),
-        targets: targets.into_iter().map(String::from).collect(),
-        part,
-    })
+impl Asked {
+    /// Whether a check or a service is named.
+    pub fn names_checks(&self) -> bool {
+        self.check.is_some() || self.service.is_some()
+    }
+
+    /// The range: by default the last 24 h up to now. The end is not in it.
+    ///
+    /// # Errors
+    /// 400 when an instant cannot be read, or the range is empty.
+    pub fn range(&self, now: Micros) -> Result<(i64, i64), Rejected> {
+        let to = instant("to", self.to.as_deref())?.unwrap_or(now.0);
+        let from = instant("from", self.from.as_deref())?.unwrap_or(to.saturating_sub(DAY_US));
+        if from >= to {
+            return Err(wrong(format!("from, {}, is not before to, {}", Micros(from), Micros(to))));
+        }
+        Ok((from, to))
+    }
+
+    /// The series that are asked for. What is no longer configured is known as long as it has history.
+    ///
+    /// # Errors
+    /// 400 for a name that cannot be one, 404 for one that nothing has, 503 when the database does not answer.
+    pub async fn select(&self, app: &App, part: Part) -> Result<Selector, Rejected> {
+        let named: BTreeSet<CheckId> = list("check", self.check.as_deref())?.into_iter().collect();
+        let probes: Vec<ProbeId> = list("probe", self.probe.as_deref())?;
+        let targets: Vec<Target> = list("target", self.target.as_deref())?;
+        let checks = checks(app, named, self.service.as_deref())?;
+        known(app, &checks, &probes, &targets).await?;
+        Ok(Selector {
+            checks: checks.into_iter().map(String::from).collect(),
+            probes: probes.into_iter().map(String::from).collect(),
+            targets: targets.into_iter().map(String::from).collect(),
+            part,
+        })
+    }
 }
 
 fn checks(app: &App, named: BTreeSet<CheckId>, service: Option<&str>) -> Result<BTreeSet<CheckId>, Rejected> {
@@ -146,17 +171,16 @@ pub fn part(text: Option<&str>, every: bool) -> Result<Part, Rejected> {
     }
 }
 
-/// The range: by default the last 24 h up to now. The end is not in it.
+/// The length of a page.
 ///
 /// # Errors
-/// 400 when an instant cannot be read, or the range is empty.
-pub fn range(from: Option<&str>, to: Option<&str>, now: Micros) -> Result<(i64, i64), Rejected> {
-    let to = instant("to", to)?.unwrap_or(now.0);
-    let from = instant("from", from)?.unwrap_or(to.saturating_sub(DAY_US));
-    if from >= to {
-        return Err(wrong(format!("from, {}, is not before to, {}", Micros(from), Micros(to))));
+/// 400 when it is none.
+pub fn page(limit: Option<usize>) -> Result<usize, Rejected> {
+    let limit = limit.unwrap_or(50);
+    if !(1..=PAGE_MOST).contains(&limit) {
+        return Err(wrong(format!("limit is {limit}; it must be 1 to {PAGE_MOST}")));
     }
-    Ok((from, to))
+    Ok(limit)
 }
 
 fn instant(name: &str, text: Option<&str>) -> Result<Option<i64>, Rejected> {

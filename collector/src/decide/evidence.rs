@@ -97,7 +97,7 @@ pub(super) fn take(core: &mut Core, received: Micros, sent: Micros, report: &Rep
     // The probe's clock is used only for ages; where it stands does not matter. A batch that was long under way must
     // not make its samples younger, so the quickest of the last minutes tells how the clocks differ.
     let probe = core.state.probes.entry(report.probe.clone()).or_default();
-    let offset = quickest(&mut probe.paths, received, received.since(sent));
+    let offset = probe.paths.learn(received, received.since(sent));
     if received >= probe.heard {
         let flags = flags(report);
         if !flags.is_empty() {
@@ -121,30 +121,6 @@ fn flags(report: &Report) -> Vec<Flag> {
         }
     }
     flags
-}
-
-/// The length of a bucket of [`ProbeHead::paths`], microseconds.
-const PATH_US: i64 = 10_000_000;
-/// No batch is on the way for so much longer than the quickest: the clock was set back by the rest, microseconds.
-const SET_US: i64 = 60_000_000;
-/// How many of them are kept: two minutes. A clock that was set back by less than `SET_US` is believed after that.
-pub const PATHS: usize = 12;
-
-/// Enters how long a batch was under way (with the clocks' difference), and returns the least of the last minutes.
-fn quickest(paths: &mut VecDeque<(i64, i64)>, received: Micros, offset: i64) -> i64 {
-    let bucket = received.0.div_euclid(PATH_US);
-    let least = paths.iter().map(|(_, least)| *least).min();
-    if least.is_some_and(|least| offset.saturating_sub(least) > SET_US) {
-        paths.clear();
-    }
-    match paths.back_mut() {
-        Some((last, least)) if *last == bucket => *least = (*least).min(offset),
-        _ => paths.push_back((bucket, offset)),
-    }
-    while paths.front().is_some_and(|(first, _)| *first <= bucket - PATHS as i64) || paths.len() > PATHS {
-        paths.pop_front();
-    }
-    paths.iter().map(|(_, least)| *least).min().unwrap_or(offset)
 }
 
 fn take_sample(

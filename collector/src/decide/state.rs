@@ -1,7 +1,7 @@
 //! What the core remembers. Serialised as a whole into the snapshot; small: one head for each series.
 
 use super::evidence::{Beats, Head};
-use crate::config::Config;
+use crate::{clocks::Quickest, config::Config};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wire::{
@@ -107,9 +107,8 @@ pub struct ProbeHead {
     pub heard: Micros,
     /// Its clock minus ours, including the path, microseconds.
     pub clock_offset_us: i64,
-    /// The least of receive time minus send time in each of the last [`super::evidence::PATHS`] buckets of time, oldest
-    /// first: bucket and microseconds.
-    pub paths: VecDeque<(i64, i64)>,
+    /// How quick its batches were on the way.
+    pub paths: Quickest,
     pub lost: u64,
     /// When a report last held flagged samples, and which flags those had.
     pub flagged: Option<(Micros, Vec<Flag>)>,

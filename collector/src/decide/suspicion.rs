@@ -23,8 +23,8 @@ pub(super) fn update(scene: &Scene<'_>, state: &mut State, effects: &mut Vec<Eff
         let ballots = vote::ballots(scene, state, region);
         let doubtful: Vec<_> =
             ballots.iter().filter(|b| matches!(b.vote, Vote::Suspect | Vote::Down)).collect();
-        // Vantages that fell silent or were excluded do not say that it answers again.
-        let heard = ballots.iter().filter(|b| b.eligible()).count() >= 2;
+        // Vantages that fell silent or were excluded do not say that it answers again, but those who looked since.
+        let heard = vote::since_silence(&ballots).iter().filter(|b| b.eligible()).count() >= 2;
         let first = doubtful.iter().max_by_key(|b| b.failing_us());
         let opening = first.map(|b| {
             let seen = b.head.map_or("", |head| head.summary.as_str());

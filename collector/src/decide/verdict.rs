@@ -1,7 +1,8 @@
 //! From votes to verdicts: a quorum of independent vantages, with a reason that names the evidence.
 //!
 //! One failure domain has one voice. Down needs a strict majority of the domains that have fresh evidence, and never
-//! fewer than two. With fewer than two the answer is unknown, not down.
+//! fewer than two. With fewer than two the answer is unknown, not down. A vantage that falls silent shifts the majority and
+//! says nothing by it: what follows is believed when those who are left have looked again.
 
 use super::{
     Effect, Note, locate,
@@ -96,7 +97,7 @@ pub fn judge(tally: &Tally, before: VerdictState) -> VerdictState {
 pub(super) fn update(scene: &Scene<'_>, state: &mut State, effects: &mut Vec<Effect>) {
     for region in scene.service.endpoints.keys() {
         let ballots = vote::ballots(scene, state, region);
-        let tally = tally(&ballots);
+        let (tally, since) = (tally(&ballots), tally(&vote::since_silence(&ballots)));
         let clean = !ballots.iter().any(|b| matches!(b.vote, Vote::Down | Vote::Suspect));
         let reason = reason(&ballots, &tally);
         let located = locate::locate(scene.config, region, &ballots);
@@ -104,7 +105,11 @@ pub(super) fn update(scene: &Scene<'_>, state: &mut State, effects: &mut Vec<Eff
         let service = state.services.entry(scene.id.clone()).or_default();
         let record = service.regions.entry(region.clone()).or_default();
         let before = record.verdict.state;
-        let after = judge(&tally, before);
+        let after = match judge(&tally, before) {
+            VerdictState::Unknown => VerdictState::Unknown,
+            after if judge(&since, before) == after => after,
+            _ => before,
+        };
         record.clean_since = match (after, clean, record.clean_since) {
             (VerdictState::Healthy, true, Some(since)) => Some(since),
             (VerdictState::Healthy, true, None) => Some(scene.now),

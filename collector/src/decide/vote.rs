@@ -1,7 +1,8 @@
 //! What each vantage says of each region, and whether it may say anything at all.
 //!
-//! Silence is never a vote for down: a vantage without fresh evidence is unknown, one that fails in many places at
-//! once is excluded, and neither is counted.
+//! Silence is never a vote, neither for down nor for well: a vantage without fresh evidence is unknown, one that fails in
+//! many places at once is excluded, and neither is counted. Nor does silence change what others' votes come to: when
+//! somebody falls silent, those who are left have to look again before anything is said anew ([`since_silence`]).
 
 use super::{
     Effect, Note,
@@ -34,8 +35,10 @@ pub struct Ballot<'a> {
     /// What the vantage shares its fate with.
     pub domain: &'a str,
     pub vote: Vote,
-    /// The head that decided the vote: the worst fresh one, or the newest stale one.
+    /// The head that decided the vote: the worst fresh one, or of an unknown vote the stale one that keeps it so.
     pub head: Option<&'a Head>,
+    /// When the evidence of a vote that is unknown now was too old to count; absent when it never had any, or is excluded.
+    pub lapsed: Option<Micros>,
 }
 
 impl Ballot<'_> {
@@ -61,11 +64,26 @@ pub fn ballots<'a>(scene: &Scene<'a>, state: &'a State, region: &RegionId) -> Ve
             let domain = scene.config.probes.get(probe)?.failure_domain.as_str();
             let (vote, head) = vote(scene, state, probe, &target);
             let excluded = state.probes.get(probe).is_some_and(|head| head.excluded);
+            let silent = vote == Vote::Unknown && !excluded;
+            let lapsed =
+                head.filter(|_| silent).map(|head| head.sent.plus_us(us(scene.config.steering.fresh)));
             let vote = if excluded && vote != Vote::Unknown { Vote::Excluded } else { vote };
-            Some(Ballot { probe, domain, vote, head })
+            Some(Ballot { probe, domain, vote, head, lapsed })
         })
         .collect()
 }
+
+/// The ballots whose evidence is newer than the last silence of a vantage; all of them when nobody fell silent.
+pub fn since_silence<'a>(ballots: &[Ballot<'a>]) -> Vec<Ballot<'a>> {
+    let silence = ballots.iter().filter_map(|ballot| ballot.lapsed).max();
+    let is_newer = |ballot: &&Ballot<'_>| {
+        silence.is_none_or(|silence| ballot.head.is_some_and(|head| head.sent > silence))
+    };
+    ballots.iter().filter(is_newer).cloned().collect()
+}
+
+/// The worst of some series, and what it says.
+type Worst<'a> = Option<(Vote, &'a Head)>;
 
 /// What a vantage says of a target, were it eligible.
 fn vote<'a>(
@@ -75,28 +93,30 @@ fn vote<'a>(
     target: &Target,
 ) -> (Vote, Option<&'a Head>) {
     let steering = &scene.config.steering;
-    let mut worst: Option<(Vote, &Head)> = None;
+    let (mut fresh, mut stale): (Worst<'_>, Worst<'_>) = (None, None);
     let mut newest: Option<&Head> = None;
     for (id, impact) in scene.config.voting.checks(scene.id, probe, target) {
         let Some(head) = state.head(id, probe, target) else { continue };
         if newest.is_none_or(|other| other.sent < head.sent) {
             newest = Some(head);
         }
-        if scene.now.since(head.sent) > us(steering.fresh) {
-            continue;
-        }
         let vote = vote_of_series(head, *impact, steering);
         if vote != Vote::Up && blames_elsewhere(scene, state, probe, head) {
             continue;
         }
-        let better = |(other, old): (Vote, &Head)| vote > other || (vote == other && head.sent > old.sent);
-        if worst.is_none_or(better) {
-            worst = Some((vote, head));
+        let worst = if scene.now.since(head.sent) > us(steering.fresh) { &mut stale } else { &mut fresh };
+        let worse = |(other, old): (Vote, &Head)| vote > other || (vote == other && head.sent > old.sent);
+        if worst.is_none_or(worse) {
+            *worst = Some((vote, head));
         }
     }
-    match worst {
-        Some((vote, head)) => (vote, Some(head)),
-        None => (Vote::Unknown, newest),
+    match (fresh, stale) {
+        // A check that failed when it was last heard of is not well because another one is.
+        (Some((vote @ (Vote::Up | Vote::Degraded), _)), Some((before, head))) if before > vote => {
+            (Vote::Unknown, Some(head))
+        }
+        (Some((vote, head)), _) => (vote, Some(head)),
+        (None, _) => (Vote::Unknown, newest),
     }
 }
 
@@ -114,7 +134,7 @@ fn blames_elsewhere(scene: &Scene<'_>, state: &State, probe: &ProbeId, head: &He
     })
 }
 
-/// What one fresh series says. The order of [`Vote`] is the order of badness among the votes returned here.
+/// What one series says. The order of [`Vote`] is the order of badness among the votes returned here.
 fn vote_of_series(head: &Head, impact: Impact, steering: &Steering) -> Vote {
     let held = |run: &Run, count: u32| run.count >= count && run.length_us() >= us(steering.hold);
     match (&head.failing, impact) {
@@ -151,13 +171,23 @@ pub(super) fn watch_probes(config: &Config, state: &mut State, now: Micros, effe
         config.probes.keys().filter(|id| fails_everywhere(config, state, id, now, least_us)).collect()
     };
     let heard = |id: &&ProbeId| probe_state(config, state, id, now) != ProbeState::Silent;
+    let was_excluded = |id: &ProbeId| state.probes.get(id).is_some_and(|head| head.excluded);
+    let failing = failing_for(0);
     // When most vantages fail in several regions at once, it is the regions: excluding everybody would blind us. The
     // others need a moment to look as well, so only a failure that has lasted is held against a vantage.
-    let own = 2 * failing_for(0).len() < config.probes.keys().filter(heard).count();
-    let suspects: BTreeSet<ProbeId> = match own {
+    let own = 2 * failing.len() < config.probes.keys().filter(heard).count();
+    let mut suspects: BTreeSet<ProbeId> = match own {
         true => failing_for(us(config.steering.hold) / 2).into_iter().cloned().collect(),
         false => BTreeSet::new(),
     };
+    // Neither its own silence nor that of others makes a vantage good again: it has to succeed, or others fail as it does.
+    if own || failing.iter().all(|id| was_excluded(id)) {
+        let still = |id: &&ProbeId| {
+            let at = newest(state, id).unwrap_or(now).min(now);
+            was_excluded(id) && fails_everywhere(config, state, id, at, 0)
+        };
+        suspects.extend(config.probes.keys().filter(still).cloned());
+    }
     for (id, probe) in &config.probes {
         let excluded = suspects.contains(id);
         let heard = state.probes.get(id).map(|head| head.heard);
@@ -188,6 +218,13 @@ pub(super) fn watch_probes(config: &Config, state: &mut State, now: Micros, effe
             effects.push(note.into());
         }
     }
+}
+
+/// When the newest evidence of a vantage was sent.
+fn newest(state: &State, probe: &ProbeId) -> Option<Micros> {
+    let heads =
+        state.series.values().filter_map(|by_probe| by_probe.get(probe)).flat_map(|heads| heads.values());
+    heads.map(|head| head.sent).max()
 }
 
 /// Whether a vantage has failed at least half of three or more targets, in two or more regions, for `least_us`

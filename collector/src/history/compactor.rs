@@ -10,11 +10,11 @@ use super::{
 };
 use crate::store::{self, DayOfCheck, Replacement};
 use ::series::DAY_US;
+use runtime::tasks::Passes;
 use std::{
     collections::{HashMap, HashSet},
     time::Duration,
 };
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 /// How often it looks; more often when shards are sealed more often, because small segments then pile up sooner.
@@ -31,18 +31,10 @@ const PASS: i64 = 1_000;
 /// Compacts until told to stop.
 pub async fn run(history: History, term: Term, sealed_every: Duration, stop: CancellationToken) {
     let mut compactor = Compactor::new(history);
-    let mut tick = interval(TICK.min(sealed_every));
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = tick.tick() => {}
-        }
-        // Work that is cut off by a stop was not committed.
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = compactor.pass(&term) => {}
-        }
+    let mut passes = Passes::every(TICK.min(sealed_every), stop);
+    // Work that is cut off by a stop was not committed.
+    while passes.due().await {
+        passes.make(compactor.pass(&term)).await;
     }
 }
 

@@ -13,6 +13,7 @@ mod erasures;
 pub mod export;
 mod heads;
 mod key;
+pub mod known;
 mod merging;
 mod meters;
 pub mod prepare;

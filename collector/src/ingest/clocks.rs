@@ -1,56 +1,29 @@
 //! Where the probes' clocks stand, as far as it matters: what is to be added to a probe's instants.
 //!
-//! Receive time minus send time is the difference of the clocks plus the time on the way. The quickest batch of the
-//! last two minutes has the least of the latter, so a delayed batch is not taken for a clock that is behind. A clock
-//! that is within [`NEAR_US`] is believed, because correcting it would only add the jitter of the way.
+//! The quickest batch tells it ([`Quickest`]). A clock that is within [`NEAR_US`] is believed, because correcting it would
+//! only add the jitter of the way.
 
+use crate::clocks::Quickest;
 use runtime::lock::lock;
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Mutex,
-};
+use std::{collections::HashMap, sync::Mutex};
 use wire::{Micros, ProbeId};
 
 /// A clock this near is right, microseconds.
 const NEAR_US: i64 = 1_000_000;
-/// No batch is on the way for so much longer than the quickest: its probe's clock was set back, microseconds.
-const SET_US: i64 = 60_000_000;
-/// The length of a bucket, microseconds.
-const BUCKET_US: i64 = 10_000_000;
-/// How many buckets count.
-const BUCKETS: i64 = 12;
-
 /// The clocks of all probes.
 #[derive(Debug, Default)]
-pub struct Clocks(Mutex<HashMap<ProbeId, VecDeque<(i64, i64)>>>);
+pub struct Clocks(Mutex<HashMap<ProbeId, Quickest>>);
 
 impl Clocks {
     /// Learns from a batch, and says what is to be added to the probe's instants in it, microseconds.
     pub fn correction(&self, probe: &ProbeId, received: Micros, sent: Micros) -> i64 {
         let mut clocks = lock(&self.0);
         let least = match clocks.get_mut(probe) {
-            Some(buckets) => quickest(buckets, received, received.since(sent)),
-            None => quickest(clocks.entry(probe.clone()).or_default(), received, received.since(sent)),
+            Some(quickest) => quickest.learn(received, received.since(sent)),
+            None => clocks.entry(probe.clone()).or_default().learn(received, received.since(sent)),
         };
         if least.abs() <= NEAR_US { 0 } else { least }
     }
-}
-
-/// Enters how far apart send and receive time were, and returns the least of the last buckets.
-fn quickest(buckets: &mut VecDeque<(i64, i64)>, received: Micros, apart: i64) -> i64 {
-    let bucket = received.0.div_euclid(BUCKET_US);
-    let least = buckets.iter().map(|(_, least)| *least).min();
-    if least.is_some_and(|least| apart.saturating_sub(least) > SET_US) {
-        buckets.clear();
-    }
-    match buckets.back_mut() {
-        Some((last, least)) if *last == bucket => *least = (*least).min(apart),
-        _ => buckets.push_back((bucket, apart)),
-    }
-    while buckets.front().is_some_and(|(first, _)| *first <= bucket - BUCKETS || *first > bucket) {
-        buckets.pop_front();
-    }
-    buckets.iter().map(|(_, least)| *least).min().unwrap_or(apart)
 }
 
 #[cfg(test)]

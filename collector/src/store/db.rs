@@ -175,15 +175,6 @@ impl Store {
         Store::open(Options::new(Place::Postgres(url.to_owned()))).await
     }
 
-    /// Whether the database answers.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub async fn ping(&self) -> Result<(), Error> {
-        on!(self, pool => sqlx::query("SELECT 1").execute(pool).await.map(drop)?);
-        Ok(())
-    }
-
     /// Closes all connections; SQLite writes its log back into the file.
     pub async fn close(&self) {
         match &self.db {

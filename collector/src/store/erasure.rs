@@ -8,8 +8,9 @@ use super::{
     payload, rollup,
     rollup_day::{PackedDay, put_days},
 };
-use crate::history::{KeyRef, Selection, SeriesKey};
+use crate::history::{Erasures, KeyRef, Selection, SeriesKey};
 use serde_json::Value;
+use series::kept_start;
 use sqlx::{FromRow, QueryBuilder};
 use wire::Micros;
 
@@ -44,6 +45,26 @@ struct Series {
     probe: String,
     target: String,
     part: String,
+}
+
+/// A row of `erasure`, as far as it says what is hidden.
+#[derive(FromRow)]
+pub(super) struct Erased {
+    position: i64,
+    check_id: Option<String>,
+    probe: Option<String>,
+    target: Option<String>,
+    from_at: Option<i64>,
+    to_at: Option<i64>,
+}
+
+/// What is hidden, by its rows.
+pub(super) fn erasures(rows: Vec<Erased>) -> Erasures {
+    let one = |row: Erased| {
+        let Erased { position, check_id: check, probe, target, from_at: from, to_at: to } = row;
+        (position, Selection { check, probe, target, from, to })
+    };
+    Erasures::new(rows.into_iter().map(one).collect())
 }
 
 /// Adds the conditions of a selection on a table with columns `check_id`, `probe`, `target` and `at`.
@@ -272,7 +293,7 @@ fn forget(report: &mut Value, what: &Selection, evidence_only: bool, received: i
     let is_meant = |sample: &Value| {
         let text = |name: &str| sample.get(name).and_then(Value::as_str).unwrap_or_default();
         let started = sample.get("started").and_then(Value::as_i64).unwrap_or_default();
-        let at = crate::history::at(Micros(started), clock_us, Micros(received)).0;
+        let at = kept_start(crate::history::at(Micros(started), clock_us, Micros(received)));
         what.covers(KeyRef { check: text("check"), probe: &probe, target: text("target"), part: "" }, at)
     };
     let before = samples.len();

@@ -8,6 +8,11 @@ pub enum Error {
     #[error("cannot open the database {what}: check that the folder exists and is writable, or the address")]
     Open { what: String, source: sqlx::Error },
     #[error(
+        "cannot open the database: {why}. --database, or SEXTANT_DATABASE_URL, takes the URL of a PostgreSQL database, as \
+         postgres://sextant@db.example.com/sextant; for SQLite leave both out, and name the data folder with --data"
+    )]
+    Address { why: String },
+    #[error(
         "the PostgreSQL server is version {found}; Sextant needs {least} or newer: upgrade the server, or name another \
          with --database"
     )]
@@ -75,7 +80,8 @@ impl Error {
                 None => Reaction::Refuse,
             },
             Error::TooLong { .. } => Reaction::Refuse,
-            Error::OldServer { .. }
+            Error::Address { .. }
+            | Error::OldServer { .. }
             | Error::NewerSchema { .. }
             | Error::OlderSchema { .. }
             | Error::HalfMigrated { .. }
@@ -85,6 +91,18 @@ impl Error {
             | Error::Stored { .. }
             | Error::Unreadable { .. }
             | Error::Fenced { .. } => Reaction::Stop,
+        }
+    }
+
+    /// Whether nobody answered. A statement that the server ended, because it took too long, is an answer.
+    pub(super) fn is_unanswered(&self) -> bool {
+        let Error::Query(error) = self else { return false };
+        match Trouble::of(error) {
+            Some(Trouble::Lost) => true,
+            Some(Trouble::Slow) => {
+                !matches!(error, sqlx::Error::Database(of) if of.code().as_deref() == Some("57014"))
+            }
+            _ => false,
         }
     }
 

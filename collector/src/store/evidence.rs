@@ -2,6 +2,7 @@
 
 use super::log::Entry;
 use crate::decide::Event;
+use series::kept_start;
 use wire::sample::{Outcome, Sample};
 
 /// The most characters kept of one text.
@@ -61,11 +62,11 @@ pub(super) fn rows<'a>(entries: &'a [(i64, &'a Entry)]) -> Vec<Row<'a>> {
         for (ordinal, sample) in (0..).zip(&report.samples) {
             let slow = sample.outcome == Outcome::Ok && sample.slow;
             if sample.outcome.is_fail() || slow {
-                let at = sample.started.plus_us(entry.clock_us()).min(*received);
+                let at = crate::history::at(sample.started, entry.clock_us(), *received);
                 rows.push(Row {
                     position: *position,
                     ordinal,
-                    at: at.0,
+                    at: kept_start(at),
                     received: received.0,
                     probe: report.probe.as_str(),
                     sample,

@@ -41,6 +41,8 @@ pub struct Degraded {
     pub detail: String,
     /// Whether reports can be stored all the same.
     pub writes: bool,
+    /// Whether the database answers at all.
+    pub answers: bool,
 }
 
 impl Health {
@@ -106,16 +108,19 @@ impl Monitor {
         if trouble == Trouble::Locked && !(self.sqlite && writes) {
             return;
         }
-        let known = facts.trouble.as_ref();
+        let answers = !error.is_unanswered();
         // A read that fails says less than a write that fails.
-        if !writes && known.is_some_and(|known| !known.writes) {
-            return;
+        if let Some(known) = facts.trouble.as_mut().filter(|known| !writes && !known.writes) {
+            known.answers &= answers;
+            return self.publish(&facts);
         }
+        let known = facts.trouble.as_ref();
         let degraded = Degraded {
             since: known.map_or_else(|| self.clock.now(), |known| known.since),
             what: sentence(trouble, self.sqlite).into(),
             detail: chain(error),
             writes: !writes,
+            answers,
         };
         if known.is_none() {
             tracing::error!(detail = degraded.detail, "storage is degraded: {}", degraded.what);
@@ -143,7 +148,8 @@ impl Monitor {
         let what = sentence(Trouble::Damaged, self.sqlite).to_owned();
         tracing::error!(finding, "{what}");
         let mut facts = lock(&self.facts);
-        facts.damage = Some(Degraded { since: self.clock.now(), what, detail: finding, writes: true });
+        facts.damage =
+            Some(Degraded { since: self.clock.now(), what, detail: finding, writes: true, answers: true });
         self.publish(&facts);
     }
 
@@ -324,7 +330,24 @@ mod tests {
         monitor.failed(&sqlx::Error::PoolTimedOut.into(), true);
         monitor.failed(&lost(), false);
         let now = monitor.health.borrow().degraded().cloned().expect("degraded");
+        assert!(!now.answers);
         assert!(!now.writes && now.what.contains("in time"), "{now:?}");
+    }
+
+    #[test]
+    fn whether_it_answers_is_known_by_reading_and_by_writing() {
+        for writes in [true, false] {
+            let (monitor, _) = monitor(false);
+            let answers = || monitor.health.borrow().degraded().map(|degraded| degraded.answers);
+            monitor.failed(&Error::Query(sqlx::Error::WorkerCrashed), true);
+            assert_eq!(answers(), Some(true), "broken, and there");
+            monitor.failed(&lost(), writes);
+            assert_eq!(answers(), Some(false));
+            monitor.failed(&Error::Query(sqlx::Error::WorkerCrashed), false);
+            assert_eq!(answers(), Some(false), "one that failed in between proves nothing");
+            monitor.worked(true);
+            assert_eq!(answers(), None);
+        }
     }
 
     #[test]

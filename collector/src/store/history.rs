@@ -3,11 +3,12 @@
 use super::{
     Error, Store,
     db::{on, write},
+    erasure::{Erased, erasures},
     lease::check_term,
     rollup::{self, Rollups},
     rollup_day::{PackedDay, put_days},
 };
-use crate::history::{Erasures, SHARDS, Selection};
+use crate::history::{Erasures, SHARDS};
 use sqlx::FromRow;
 
 /// Segments that one statement writes.
@@ -60,16 +61,6 @@ struct Cursor {
     shard: i64,
     position: i64,
     changes: i64,
-}
-
-#[derive(FromRow)]
-struct Erased {
-    position: i64,
-    check_id: Option<String>,
-    probe: Option<String>,
-    target: Option<String>,
-    from_at: Option<i64>,
-    to_at: Option<i64>,
 }
 
 /// Writes segments inside a transaction; their numbers follow on `$number`.
@@ -129,15 +120,7 @@ impl Store {
             )
             .bind(least).fetch_all(pool).await?
         });
-        let selection = |row: Erased| {
-            let Erased { position, check_id: check, probe, target, from_at: from, to_at: to } = row;
-            (position, Selection { check, probe, target, from, to })
-        };
-        Ok(SealState {
-            cursors,
-            changes,
-            erasures: Erasures::new(erased.into_iter().map(selection).collect()),
-        })
+        Ok(SealState { cursors, changes, erasures: erasures(erased) })
     }
 
     /// Seals a shard in one transaction. False when the shard is not any more as it was when this was prepared: then

@@ -3,8 +3,13 @@
 //! Decoding rows is what costs here, so each function selects only the columns that its caller needs, and hands rows
 //! on in batches, so that memory stays bounded however much is asked for.
 
-use super::{Error, Store, db::Db, writing::Writing};
-use crate::history::{Erasures, Selection, SeriesKey};
+use super::{
+    Error, Store,
+    db::Db,
+    erasure::{Erased, erasures},
+    writing::Writing,
+};
+use crate::history::{Erasures, SeriesKey};
 use futures_util::TryStreamExt;
 use series::{DAY_US, rollup::Rollup};
 use sqlx::{FromRow, Postgres, QueryBuilder, Sqlite};
@@ -148,16 +153,6 @@ impl SegmentsOf<'_> {
     }
 }
 
-#[derive(FromRow)]
-struct Erased {
-    position: i64,
-    check_id: Option<String>,
-    probe: Option<String>,
-    target: Option<String>,
-    from_at: Option<i64>,
-    to_at: Option<i64>,
-}
-
 /// Which segment, and what is in it.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct SegmentFacts {
@@ -224,11 +219,7 @@ impl Snapshot {
             )
             .fetch_all(&mut **tx).await?
         });
-        let selection = |row: Erased| {
-            let Erased { position, check_id: check, probe, target, from_at: from, to_at: to } = row;
-            (position, Selection { check, probe, target, from, to })
-        };
-        Ok(Erasures::new(rows.into_iter().map(selection).collect()))
+        Ok(erasures(rows))
     }
 
     /// The checks of all series.

@@ -12,8 +12,10 @@ use tokio::time::timeout;
 const LEAST: u32 = 15;
 /// Connections of one collector.
 const CONNECTIONS: u32 = 12;
-/// How long a caller waits for a connection: while a server restarts, that long.
-const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long a caller waits for a connection. While a server is away nobody gets one, and whoever asks has his answer within
+/// that time: people wait for a page, and probes keep what is refused. There are enough of them for all that is done at a
+/// time, so that nobody waits for others that long.
+const ACQUIRE: Duration = Duration::from_secs(2);
 /// How long the first connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -41,7 +43,35 @@ fn failed(source: sqlx::Error) -> Error {
 
 fn options(url: &str) -> Result<PgConnectOptions, Error> {
     let name = format!("sextant {} pid {}", env!("CARGO_PKG_VERSION"), std::process::id());
-    Ok(PgConnectOptions::from_str(url).map_err(failed)?.application_name(&name))
+    Ok(read_url(url)?.application_name(&name))
+}
+
+/// Reads the URL of a database.
+///
+/// # Errors
+/// When it is none of PostgreSQL. Nothing of it is repeated but its scheme: it may hold a password.
+pub fn read_url(url: &str) -> Result<PgConnectOptions, Error> {
+    let wrong = |why: String| Err(Error::Address { why });
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    let is_word = |word: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+        (1..=20).contains(&word.len()) && word.chars().all(plain)
+    };
+    match scheme {
+        _ if url.trim().is_empty() => wrong("its address is empty".into()),
+        Some("postgres" | "postgresql") => match PgConnectOptions::from_str(url) {
+            Ok(options) => Ok(options),
+            Err(sqlx::Error::Configuration(error)) => wrong(format!("its address cannot be read: {error}")),
+            Err(error) => Err(failed(error)),
+        },
+        Some(other) if is_word(other) => {
+            wrong(format!("its address begins with {other}://, and Sextant does not speak that"))
+        }
+        _ if url.starts_with("postgres:") || url.starts_with("postgresql:") => {
+            wrong("its address has no // after postgres:".into())
+        }
+        _ => wrong("its address is no URL".into()),
+    }
 }
 
 /// Opens a pool of connections, which opens new ones by itself when old ones break.
@@ -89,6 +119,35 @@ fn check_version(number: &str, found: String) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_that_is_none_is_explained_without_its_secrets() {
+        for (url, why) in [
+            ("", "is empty"),
+            ("  ", "is empty"),
+            ("mysql://sextant:hunter2@db/x", "begins with mysql://"),
+            ("sqlite://hunter2.db", "begins with sqlite://"),
+            ("Postgres:hunter2@db://x", "is no URL"),
+            ("hunter2", "is no URL"),
+            ("/var/lib/hunter2", "is no URL"),
+            ("postgres:/hunter2", "has no // after postgres:"),
+            ("postgres://sextant:hunter2@db:port/x", "cannot be read: invalid port number"),
+            ("postgres://sextant:hunter2@db/x?sslmode=hunter3", "cannot be read"),
+            ("postgres://sextant:hunter2@/x:y@z", "cannot be read"),
+        ] {
+            let error = read_url(url).expect_err(url);
+            let text = error.to_string();
+            assert!(text.contains(why), "{url}: {text}");
+            assert!(
+                text.contains("postgres://sextant@db.example.com/sextant") && text.contains("--data"),
+                "{text}"
+            );
+            assert!(!format!("{error:?} {text}").contains("hunter2"), "{error:?}");
+        }
+        for url in ["postgres://", "postgresql://u:p@h:1/d?sslmode=require", "postgres:///d?host=/run/pg"] {
+            assert!(read_url(url).is_ok(), "{url}");
+        }
+    }
 
     #[test]
     fn old_servers_are_refused_with_both_versions_named() {

@@ -24,8 +24,8 @@ pub struct Mark {
 }
 
 impl Store {
-    /// From where decisions between two instants can be made again: the newest kept state before `from`, and the first of
-    /// every later term until `to`, oldest first.
+    /// From where decisions between two instants can be made again: the newest kept state before `from`, or the oldest
+    /// there is, and the first of every later term until `to`, oldest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -34,7 +34,9 @@ impl Store {
             sqlx::query_as(
                 "SELECT term, number, at, position, revision FROM snapshot
                  WHERE (at <= $2 AND number = 1)
-                    OR at = (SELECT MAX(at) FROM snapshot WHERE at <= $1)
+                    OR at = COALESCE(
+                        (SELECT MAX(at) FROM snapshot WHERE at <= $1), (SELECT MIN(at) FROM snapshot WHERE at <= $2)
+                    )
                  ORDER BY term, number",
             )
             .bind(from.0).bind(to.0).fetch_all(pool).await?
@@ -51,6 +53,17 @@ impl Store {
             .collect();
         let first = marks.iter().rposition(|mark| mark.at <= from).unwrap_or(0);
         Ok(marks.into_iter().skip(first).collect())
+    }
+
+    /// When the oldest state was kept that is still there; absent before the first one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn oldest_state(&self) -> Result<Option<Micros>, Error> {
+        let (oldest,): (Option<i64>,) = on!(self, pool => {
+            sqlx::query_as("SELECT MIN(at) FROM snapshot").fetch_one(pool).await?
+        });
+        Ok(oldest.map(Micros))
     }
 
     /// The state of a mark; absent when it has expired.

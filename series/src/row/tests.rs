@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{FAIL_CLASSES, class_index};
+use proptest::prelude::*;
 
 fn sample() -> Sample {
     const TEXT: &str = r#"{
@@ -41,6 +42,36 @@ fn a_step_has_its_own_times_and_the_runs_circumstances() {
     assert_eq!((row.outcome, row.total_us, row.status, row.bytes), (Outcome::Ok, 40, Some(201), None));
     assert_eq!(row.phases, Phases { wait: Some(40), ..Phases::default() });
     assert_eq!((row.at, row.delay_us, row.trigger, row.attempt), (9_000, 2_500, Trigger::Confirm, 2));
+}
+
+proptest! {
+    #[test]
+    fn starts_are_kept_in_steps_and_slots_stay_even(
+        first in 0_i64..1 << 50,
+        step in 1_i64..10_000,
+        delays in prop::collection::vec(0_u32..3_000_000, 1..50),
+    ) {
+        // Intervals are whole milliseconds.
+        let step = step * 1_000;
+        let mut slots = Vec::new();
+        for (n, delay_us) in (0..).zip(delays) {
+            let at = first + n * step + i64::from(delay_us);
+            let exact = Row { at, delay_us, ..Row::of(&sample(), Micros(0)) };
+            let kept = exact.kept();
+            prop_assert_eq!(kept.at, kept_start(Micros(at)));
+            prop_assert!((0..START_STEP_US).contains(&(at - kept.at)));
+            prop_assert!((i64::from(kept.delay_us) - i64::from(delay_us)).abs() < START_STEP_US);
+            prop_assert_eq!(kept.kept(), kept);
+            slots.push(kept.at - i64::from(kept.delay_us));
+        }
+        prop_assert!(slots.windows(2).all(|pair| pair[1] - pair[0] == step), "{slots:?}");
+    }
+
+    #[test]
+    fn no_start_and_no_delay_is_out_of_range(at: i64, delay_us: u32) {
+        let kept = Row { at, delay_us, ..Row::of(&sample(), Micros(0)) }.kept();
+        prop_assert!(kept.at <= at && at.saturating_sub(kept.at) < START_STEP_US);
+    }
 }
 
 #[test]

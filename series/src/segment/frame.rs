@@ -1,12 +1,13 @@
 //! The outside of a segment: what it is, which series it holds, and the sum over everything.
 //!
 //! ```text
-//! "sxg"  version = 1
+//! "sxg"  version = 2
 //! count  { series - previous: zigzag  rows  min_at - previous: zigzag  max_at - min_at  length of columns }
 //! { columns }
 //! CRC-32 of all before, little endian
 //! ```
-//! Numbers are variable-length integers; `series` and `min_at` are relative to the entry before.
+//! Numbers are variable-length integers; `series` and `min_at` are relative to the entry before. Version 1 is the same
+//! without columns in steps (`numbers`), and is read too.
 
 use super::{Entry, ROWS_ALL_MOST, ROWS_MOST, SERIES_MOST, Segment, TooMany, columns};
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
 };
 
 const MAGIC: [u8; 3] = *b"sxg";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 pub fn encode(series: &[(i64, &[Row])]) -> Result<Vec<u8>, TooMany> {
     let series: Vec<_> = series.iter().filter(|(_, rows)| !rows.is_empty()).collect();
@@ -63,7 +64,7 @@ pub fn decode(bytes: &[u8]) -> Result<Segment<'_>, Corrupt> {
         return Err(damaged("it does not begin like one"));
     }
     match reader.byte() {
-        Some(VERSION) => {}
+        Some(1..=VERSION) => {}
         Some(version) if version > VERSION => return Err(Corrupt::Newer { what: "segment", version }),
         _ => return Err(damaged("it has no version")),
     }

@@ -7,6 +7,7 @@
 //! 1 to 65  least: zigzag  packed                    what they are above the least, in one bit fewer than the tag
 //! 66       least: zigzag  length  pco chunk         the same, as numbers of 32 bits
 //! 67       least: zigzag  length  pco chunk         the same, as numbers of 64 bits
+//! 68       least: zigzag  step  a column            what they are above the least, in steps of 2 and more
 //! ```
 //! A pco chunk is the header, the chunk's metadata and one page of its wrapped format.
 
@@ -25,6 +26,7 @@ const PACKED: u8 = 1;
 const PACKED_LAST: u8 = PACKED + packed::BITS as u8;
 const PCO_32: u8 = PACKED_LAST + 1;
 const PCO_64: u8 = PCO_32 + 1;
+const STEPPED: u8 = PCO_64 + 1;
 /// Below, what pco learns of the numbers costs more than it saves, and takes longer.
 const PCO_LEAST: usize = 128;
 
@@ -47,6 +49,15 @@ fn put(out: &mut Vec<u8>, values: &[i64], delta: DeltaSpec) {
         return;
     }
     let above: Vec<u64> = values.iter().map(|value| value.wrapping_sub(least) as u64).collect();
+    let step = above.iter().fold(0, |step, &value| common_divisor(step, value));
+    if step > 1 {
+        out.push(STEPPED);
+        put_varint(out, zigzag(least));
+        put_varint(out, step);
+        // At most half of what fits into 64 bits. Their common divisor is 1, so this goes no deeper.
+        let steps: Vec<i64> = above.iter().map(|value| (value / step) as i64).collect();
+        return put(out, &steps, delta);
+    }
     let width = packed::best_width(&above);
     let begin = out.len();
     out.push(PACKED + width as u8);
@@ -71,6 +82,14 @@ fn put(out: &mut Vec<u8>, values: &[i64], delta: DeltaSpec) {
     }
 }
 
+/// The greatest number that divides both; the other one when one of them is 0 (Euclid).
+fn common_divisor(mut a: u64, mut b: u64) -> u64 {
+    while b != 0 && a != 1 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
 fn chunk<T: Number>(values: &[T], delta: DeltaSpec) -> PcoResult<Vec<u8>> {
     let config = ChunkConfig::default()
         .with_mode_spec(ModeSpec::Classic)
@@ -88,7 +107,21 @@ pub fn decode(reader: &mut Reader<'_>, count: usize) -> Option<Vec<i64>> {
     if count == 0 {
         return Some(Vec::new());
     }
-    let tag = reader.byte()?;
+    match reader.byte()? {
+        STEPPED => {
+            let least = unzigzag(reader.varint()?);
+            let step = reader.varint()? as i64;
+            let tag = reader.byte()?;
+            let mut values = plain(reader, count, tag)?;
+            values.iter_mut().for_each(|value| *value = least.wrapping_add(value.wrapping_mul(step)));
+            Some(values)
+        }
+        tag => plain(reader, count, tag),
+    }
+}
+
+/// Numbers that have no step of their own.
+fn plain(reader: &mut Reader<'_>, count: usize, tag: u8) -> Option<Vec<i64>> {
     let least = unzigzag(reader.varint()?);
     let value = |above: u64| least.wrapping_add(above as i64);
     Some(match tag {

@@ -119,9 +119,19 @@ fn the_most_rows_fit() {
 #[test]
 fn a_newer_version_is_told_apart_from_damage() {
     let mut bytes = encode(&[]).expect("nothing");
-    bytes[3] = 2;
-    assert_eq!(decode(&sealed(bytes)).err(), Some(Corrupt::Newer { what: "segment", version: 2 }));
+    bytes[3] = 3;
+    assert_eq!(decode(&sealed(bytes)).err(), Some(Corrupt::Newer { what: "segment", version: 3 }));
     assert!(matches!(decode(b"sxg"), Err(Corrupt::Damaged { .. })));
+}
+
+/// What collectors of before wrote is read: nothing but the version is different where no column has a step.
+#[test]
+fn the_version_before_is_read() {
+    let rows: Vec<Row> = Series::http(5, FROM, SECOND, Noise::Usual).take(300).collect();
+    let mut bytes = encode(&[(1, &rows)]).expect("few");
+    bytes[3] = 1;
+    assert_eq!(decode(&sealed(bytes)).expect("known").rows(1), Ok(rows));
+    assert!(matches!(decode(&sealed(b"sxg\0\0....".to_vec())), Err(Corrupt::Damaged { .. })));
 }
 
 /// A directory that claims more than it holds needs no memory for that.
@@ -150,7 +160,7 @@ fn claims_are_limited() {
 /// Bytes a sample of a day's segment of 15 series, one run in `interval_s` seconds.
 fn bytes_a_sample(series: impl Fn(u64) -> Series, interval_s: i64) -> f64 {
     let count = (DAY_US / SECOND / interval_s) as usize;
-    let rows: Vec<Vec<Row>> = (0..15).map(|seed| series(seed).take(count).collect()).collect();
+    let rows: Vec<Vec<Row>> = (0..15).map(|seed| series(seed).map(Row::kept).take(count).collect()).collect();
     let named: Vec<(i64, &[Row])> = (1..).zip(&rows).map(|(id, rows)| (id, rows.as_slice())).collect();
     let bytes = encode(&named).expect("few");
     assert!(
@@ -159,14 +169,14 @@ fn bytes_a_sample(series: impl Fn(u64) -> Series, interval_s: i64) -> f64 {
     bytes.len() as f64 / (15 * count) as f64
 }
 
-/// What is promised of the size, exact to the microsecond. Most of it is noise: a start that is anywhere in the tick of
-/// a timer takes 10 bits, six phases take the rest. `examples/bytes.rs` prints all of it.
+/// What is promised of the size, with durations exact to the microsecond. Nearly all of it is noise: the start takes 4
+/// bits, six phases take the rest. `examples/bytes.rs` prints all of it.
 #[test]
 fn a_day_takes_little() {
-    for (noise, http_most, single_most) in [(Noise::Calm, 7.5, 2.3), (Noise::Usual, 8.3, 2.5)] {
+    for (noise, http_most, single_most) in [(Noise::Calm, 6.8, 1.5), (Noise::Usual, 7.6, 1.7)] {
         let http = bytes_a_sample(|seed| Series::http(seed, FROM, 30 * SECOND, noise), 30);
-        assert!((6.0..http_most).contains(&http), "{noise:?}: {http} bytes a sample");
+        assert!((5.5..http_most).contains(&http), "{noise:?}: {http} bytes a sample");
         let single = bytes_a_sample(|seed| Series::single(seed, FROM, 30 * SECOND, noise), 30);
-        assert!((1.5..single_most).contains(&single), "{noise:?}: {single} bytes a sample");
+        assert!((1.0..single_most).contains(&single), "{noise:?}: {single} bytes a sample");
     }
 }

@@ -95,7 +95,7 @@ fn rows(check: &CheckId, probe: &ProbeId, target: &Target, span: Span) -> Vec<Ro
     let seed = seed(&format!("{check} {probe} {target}"));
     let offset = i64::try_from(seed % span.interval_us.unsigned_abs().max(1)).unwrap_or_default();
     let series = Series::http(seed, span.from.0.saturating_add(offset), span.interval_us, Noise::Usual);
-    let mut rows: Vec<Row> = series.take_while(|row| row.at < span.to.0).collect();
+    let mut rows: Vec<Row> = series.map(Row::kept).take_while(|row| row.at < span.to.0).collect();
     rows.sort_by_key(|row| row.at);
     rows
 }

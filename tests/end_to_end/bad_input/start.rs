@@ -59,17 +59,21 @@ async fn a_database_that_is_none() {
 async fn a_database_address_that_is_wrong() {
     let place = Place::new();
     let advice = "database";
-    for url in [
-        "postgres://sextant:hunter2@127.0.0.1:1/x",
-        "postgres://sextant:hunter2@host.invalid/x",
-        "mysql://sextant:hunter2@127.0.0.1:1/x",
-        "hunter2 is no address",
-    ] {
+    for url in ["postgres://sextant:hunter2@127.0.0.1:1/x", "postgres://sextant:hunter2@host.invalid/x"] {
         let args = [&collector("data", "127.0.0.1:0")[..], &["--database", url]].concat();
         run(place.path(), &args)
             .await
             .failed(FAILED, &["cannot open the database", advice])
             .hides(&["hunter2"]);
+    }
+    for url in ["", "mysql://sextant:hunter2@127.0.0.1:1/x", "postgres:/hunter2", "hunter2 is no address"] {
+        let takes = ["cannot open the database", "postgres://sextant@db.example.com/sextant", "--data"];
+        let args = [&collector("data", "127.0.0.1:0")[..], &["--database", url]].concat();
+        run(place.path(), &args).await.failed(FAILED, &takes).hides(&["hunter2"]);
+        for command in ["simulate", "backup --out b", "export --from 2026-11-20T00:00:00Z --out e.csv"] {
+            let args: Vec<&str> = command.split(' ').chain(["--database", url]).collect();
+            run(place.path(), &args).await.failed(FAILED, &takes).hides(&["hunter2"]);
+        }
     }
 }
 

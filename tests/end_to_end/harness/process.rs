@@ -1,5 +1,6 @@
 //! A child process: its output goes to files, and it is killed when it is dropped.
 
+use super::{LONG, eventually};
 use anyhow::{Context, anyhow, ensure};
 use nix::{
     sys::signal::{Signal, kill},
@@ -23,6 +24,22 @@ const STOP: Duration = Duration::from_secs(40);
 /// The binary under test.
 pub fn sextant() -> Command {
     Command::new(env!("CARGO_BIN_EXE_sextant"))
+}
+
+/// Starts a collector on the document `sextant.yaml` of a folder, at a port of its own choice, and waits until it says
+/// where it listens. `command` is the binary, with what it needs in its environment.
+pub async fn collector(mut command: Command, folder: &Path) -> (Process, String) {
+    command.arg("collector").arg("--config").arg(folder.join("sextant.yaml"));
+    command.arg("--data").arg(folder.join("data")).args(["--listen", "127.0.0.1:0"]);
+    let mut collector = Process::start("collector", folder, command).expect("it starts");
+    let url = eventually("the collector says where it listens", LONG, async || {
+        collector.check_running()?;
+        let said = collector.stdout();
+        let url = said.split_whitespace().find(|word| word.starts_with("http://")).context("not yet")?;
+        Ok(url.trim_end_matches('/').to_owned())
+    })
+    .await;
+    (collector, url)
 }
 
 /// What a child writes to stderr, also while somebody else has the child.

@@ -71,12 +71,17 @@ impl Running {
     }
 
     pub async fn start(folder: TempDir) -> Running {
+        Running::start_on(folder, None).await
+    }
+
+    /// Starts one with a PostgreSQL database, if one is named.
+    pub async fn start_on(folder: TempDir, database: Option<String>) -> Running {
         runtime::tls::install();
         let settings = Settings {
             config: folder.path().join("sextant.yaml"),
             data: data(folder.path()),
             listen: ([127, 0, 0, 1], 0).into(),
-            database: None,
+            database,
             seal_every: crate::history::SEAL_EVERY,
             lab: None,
             extra_migrations: Vec::new(),

@@ -3,7 +3,10 @@
 use super::world::{World, id};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use wire::plan::Cause;
+use wire::{
+    plan::Cause,
+    view::{TimelineKind, VerdictState},
+};
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -75,6 +78,26 @@ proptest! {
                 prop_assert!(faulty, "evacuated without a fault");
             }
         }
+    }
+
+    /// Whatever happened: once nobody is heard of any more, no region is found well, bad or recovered. It only becomes
+    /// unknown, and nobody is moved away.
+    #[test]
+    fn silence_decides_nothing(ops in prop::collection::vec(op(), 1..30)) {
+        let mut world = World::new();
+        world.play(10);
+        for op in &ops {
+            act(&mut world, op);
+        }
+        world.silent.extend((1..=5).map(|n| format!("p{n}")));
+        let (seen, plans) = (world.notes.len(), world.plans.len());
+        world.play(60);
+        for note in &world.notes[seen..] {
+            let allowed = note.kind != TimelineKind::Verdict || note.state == Some(VerdictState::Unknown);
+            prop_assert!(allowed && !note.title.contains("again"), "{note:?}");
+        }
+        let moved = world.plans[plans..].iter().any(|plan| matches!(plan.cause, Cause::Evacuate(_)));
+        prop_assert!(!moved, "{:?}", world.plans.last());
     }
 
     /// Applying the same time again changes nothing: a restart that repeats a tick decides nothing twice.

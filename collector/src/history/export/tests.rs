@@ -7,17 +7,18 @@ use crate::{
     store::{Place, Store},
 };
 use serde_json::{Value, json};
+use series::kept_start;
 use std::{collections::BTreeMap, ops::Range};
-use wire::sample::Outcome;
+use wire::{Micros, sample::Outcome};
 
 /// Runs, each 97 s before the other, up to `until`; one in seven failed, one in five was slow.
 fn samples(until: i64, count: i64) -> Vec<Value> {
     let one = |n: i64| {
-        let at = until - n * 97_000_000;
+        let at = kept_start(Micros(until)) - n * 97_000_000;
         let outcome = if n % 7 == 3 { json!({ "fail": "tls" }) } else { json!("ok") };
         let target = if n % 2 == 0 { "north" } else { "south" };
         json!({
-            "check": "health", "target": target, "scheduled": at - 5, "started": at, "total_us": 1_000 + n,
+            "check": "health", "target": target, "scheduled": at - 500, "started": at, "total_us": 1_000 + n,
             "outcome": outcome, "slow": n % 5 == 0 && outcome == "ok", "status": 200, "phases": { "wait": 900 + n },
             "evidence": { "summary": format!("run {n}"), "step": null, "excerpt": null },
         })
@@ -57,7 +58,7 @@ async fn runs(export: &Export) -> Vec<Run> {
             (key.check.as_str(), key.probe.as_str(), key.part.as_str()),
             ("health", "probe-north", "")
         );
-        assert_eq!((row.delay_us, row.status), (5, Some(200)));
+        assert_eq!((row.delay_us, row.status), (500, Some(200)));
         found.push((row.at, key.target.clone(), row.outcome == Outcome::Ok, row.total_us));
         Ok(())
     };

@@ -12,10 +12,10 @@ use futures_util::TryStreamExt;
 use sqlx::{
     AssertSqlSafe, ColumnIndex, ConnectOptions, Connection, Decode, PgConnection, Row, Sqlite,
     SqliteConnection, Type, TypeInfo, ValueRef,
-    postgres::{PgConnectOptions, PgRow},
+    postgres::PgRow,
     sqlite::{SqliteConnectOptions, SqliteRow},
 };
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{path::Path, time::Duration};
 
 /// A connection.
 #[derive(Debug)]
@@ -96,12 +96,11 @@ impl Conn {
     /// When it cannot be reached. The URL is not repeated, because it may hold a password.
     pub async fn postgres(url: &str) -> Result<Conn, Error> {
         let open = |source| Error::Open { what: "at the PostgreSQL address".into(), source };
-        let options =
-            PgConnectOptions::from_str(url).map_err(open)?.application_name("sextant backup").options([
-                ("statement_timeout", "0"),
-                ("idle_in_transaction_session_timeout", "0"),
-                ("lock_timeout", "0"),
-            ]);
+        let options = crate::store::postgres::read_url(url)?.application_name("sextant backup").options([
+            ("statement_timeout", "0"),
+            ("idle_in_transaction_session_timeout", "0"),
+            ("lock_timeout", "0"),
+        ]);
         Ok(Conn::Postgres(options.connect().await.map_err(open)?))
     }
 

@@ -90,6 +90,7 @@ async fn replays_find_what_was_kept() {
 
 async fn nothing_yet(store: &Store) {
     assert_eq!(store.marks(EVER.0, EVER.1).await.expect("read"), []);
+    assert_eq!(store.oldest_state().await.expect("read"), None);
     assert_eq!(store.kept_state(mark(1, 1, 0, 1)).await.expect("read"), None);
     assert_eq!(store.passes_after(1, 0, 10).await.expect("read"), []);
     assert_eq!(store.timeline_between(EVER.0, EVER.1).await.expect("read"), []);
@@ -189,12 +190,16 @@ async fn replays_are_forgotten_by_the_decider_in_force() {
         assert!(matches!(fenced, Err(Error::Fenced { term }) if term == one), "{fenced:?}");
         assert_eq!(store.expire_replays(two, T0).await.expect("asked"), 0, "that instant is not before it");
         assert_eq!(store.marks(EVER.0, EVER.1).await.expect("read"), [first, second]);
+        assert_eq!(store.oldest_state().await.expect("read"), Some(T0));
 
         // The first state and its commit.
         assert_eq!(store.expire_replays(two, T0.plus_us(1)).await.expect("deleted"), 2);
         assert_eq!(store.kept_state(first).await.expect("read"), None);
         assert_eq!(store.kept_state(again).await.expect("read"), Some(state(20)));
-        assert_eq!(store.marks(T0, at(50)).await.expect("read"), [], "too old to be gone on from");
+        assert_eq!(store.oldest_state().await.expect("read"), Some(at(20)));
+        assert_eq!(store.marks(T0, at(19)).await.expect("read"), [], "too old to be gone on from");
+        assert_eq!(store.marks(T0, at(20)).await.expect("read"), [again], "the oldest there is");
+        assert_eq!(store.marks(T0, at(900)).await.expect("read"), [again, second]);
         assert_eq!(store.marks(at(20), at(50)).await.expect("read"), [again]);
         let numbers = async |term| -> Vec<i64> {
             let commits = store.passes_after(term, 0, 10).await.expect("read");
@@ -208,6 +213,7 @@ async fn replays_are_forgotten_by_the_decider_in_force() {
         assert_eq!(store.marks(at(50), at(900)).await.expect("read"), [second]);
         assert_eq!(store.expire_replays(two, EVER.1).await.expect("deleted"), 3);
         assert_eq!(store.expire_replays(two, EVER.1).await.expect("nothing is left"), 0);
+        assert_eq!(store.oldest_state().await.expect("read"), None);
         // Only replays are impossible now: what was decided stays, and is gone on with.
         assert_eq!(store.timeline_between(EVER.0, EVER.1).await.expect("read").len(), 4);
         assert_eq!(store.newest_commit().await.expect("read"), Some((two, 2)));

@@ -85,7 +85,6 @@ pub fn plan(generation: i64, term: i64) -> Plan {
 
 /// Plays through every function once.
 pub async fn play(store: &Store) {
-    store.ping().await.expect("it answers");
     log(store).await;
     mesh(store).await;
     let term = decisions(store).await;
