@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How often it looks whether rows press.
+/// How often it looks whether rows press, and which shard is due, at least.
 const TICK: Duration = Duration::from_millis(100);
 /// After a start the log is read back first, and sealing takes no processor from that; but a process that never lives for long
 /// must get on too.
@@ -33,14 +33,21 @@ const AGAIN_US: i64 = 1_000_000;
 const LAST: Duration = Duration::from_secs(5);
 
 /// Seals until told to stop, and then all that is left. `all_read` becomes true when the log was read back.
-pub async fn run(history: History, term: Term, mut all_read: watch::Receiver<bool>, stop: CancellationToken) {
-    let mut sealer = Sealer::new(history);
+pub async fn run(
+    history: History,
+    term: Term,
+    every: Duration,
+    mut all_read: watch::Receiver<bool>,
+    stop: CancellationToken,
+) {
+    let mut sealer = Sealer::new(history, every);
     tokio::select! {
         () = stop.cancelled() => {}
         _ = all_read.wait_for(|all| *all) => {}
         () = sleep(HOLD) => {}
     }
-    let mut tick = interval(TICK);
+    // One shard in a look: with a short period it looks as often as one is due.
+    let mut tick = interval(TICK.min(every / SHARDS as u32));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -69,6 +76,8 @@ pub struct GoneBack {
 /// The state of the sealing task.
 pub struct Sealer {
     history: History,
+    /// How often each shard is sealed, microseconds.
+    period: i64,
     state: Option<SealState>,
     schedule: Option<(i64, Schedule)>,
     refreshed: i64,
@@ -79,10 +88,12 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    pub fn new(history: History) -> Sealer {
+    /// Seals every shard once in such a period.
+    pub fn new(history: History, every: Duration) -> Sealer {
         let long_ago = i64::MIN / 2;
         Sealer {
             history,
+            period: wire::instant::us(every),
             state: None,
             schedule: None,
             refreshed: long_ago,
@@ -133,7 +144,7 @@ impl Sealer {
             }
             let schedule = match &mut self.schedule {
                 Some((of, schedule)) if *of == term => schedule,
-                other => &mut other.insert((term, Schedule::new(now, &held))).1,
+                other => &mut other.insert((term, Schedule::new(now, &held, self.period))).1,
             };
             match schedule.next(now, &held) {
                 Next::Wait(_) => return Ok(()),
@@ -142,13 +153,18 @@ impl Sealer {
                     self.advance(term).await?;
                 }
                 Next::Seal(shard) => {
-                    if !self.seal(term, shard).await? {
+                    let sealed = self.seal(term, shard).await;
+                    if let Some((_, schedule)) = &mut self.schedule {
+                        match sealed {
+                            Ok(true) => schedule.sealed(shard, now),
+                            Ok(false) => {}
+                            Err(_) => schedule.failed(shard, now),
+                        }
+                    }
+                    if !sealed? {
                         // Somebody else was quicker, or something was erased: with fresh knowledge it succeeds.
                         self.state = None;
                         return Ok(());
-                    }
-                    if let Some((_, schedule)) = &mut self.schedule {
-                        schedule.sealed(shard, now);
                     }
                 }
             }
@@ -186,6 +202,7 @@ impl Sealer {
             return Ok(true);
         }
         let Unsealed { cursor: from, position, series } = unsealed;
+        tracing::trace!(shard, position, "sealing");
         let series = self.numbered(shard, series).await?;
         let (segments, new) = tokio::task::spawn_blocking(move || {
             let new = prepare::days(&series);
@@ -250,9 +267,13 @@ impl Sealer {
                 return;
             }
             for shard in 0..SHARDS {
+                // What cannot be sealed keeps nobody else waiting.
                 if let Err(error) = self.seal(term, shard).await {
-                    self.failed(&error, "sealing at the end");
-                    return;
+                    tracing::warn!(
+                        shard,
+                        error = &error as &dyn std::error::Error,
+                        "sealing at the end failed"
+                    );
                 }
             }
             if let Err(error) = self.advance(term).await {

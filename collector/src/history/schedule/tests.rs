@@ -3,7 +3,9 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 const T0: i64 = 1_795_000_000_000_000;
+const PERIOD_US: i64 = 600_000_000;
 const EACH_US: i64 = PERIOD_US / SHARDS as i64;
+const SPACING_US: i64 = EACH_US / 4;
 /// How often the sealer looks.
 const TICK_US: i64 = 100_000;
 
@@ -37,7 +39,7 @@ fn shards_take_turns_and_those_furthest_behind_begin() {
     let mut cursors = [50; SHARDS];
     cursors[7] = 3;
     cursors[63] = 9;
-    let mut schedule = Schedule::new(T0, &at(cursors));
+    let mut schedule = Schedule::new(T0, &at(cursors), PERIOD_US);
     let sealed = play(&mut schedule, T0, 2 * PERIOD_US);
     assert_eq!(sealed[0], (T0, 7), "a process that ends soon has sealed something");
     assert_eq!(sealed[1].1, 63);
@@ -50,8 +52,41 @@ fn shards_take_turns_and_those_furthest_behind_begin() {
 }
 
 #[test]
+fn the_shortest_period_that_can_be_asked_for_seals_all_within_it() {
+    let mut schedule = Schedule::new(T0, &at([0; SHARDS]), 1_000_000);
+    let sealed = play(&mut schedule, T0, 1_000_000);
+    let shards: BTreeSet<usize> = sealed.iter().map(|(_, shard)| *shard).collect();
+    assert_eq!((sealed.len(), shards.len()), (SHARDS, SHARDS));
+}
+
+#[test]
+fn a_shard_that_cannot_be_sealed_holds_up_no_other() {
+    let mut schedule = Schedule::new(T0, &at([0; SHARDS]), PERIOD_US);
+    // It is the fullest and the furthest behind, and it stays so.
+    let mut held = holding([2_000; SHARDS]);
+    held[5] = Held { rows: 2 * PRESSURE_ROWS, cursor: 0, behind: 3 * DISTANCE };
+    let (mut now, mut tried, mut sealed) = (T0, Vec::new(), BTreeSet::new());
+    while now < T0 + PERIOD_US {
+        match schedule.next(now, &held) {
+            Next::Seal(5) => {
+                tried.push(now);
+                schedule.failed(5, now);
+            }
+            Next::Seal(shard) => {
+                sealed.insert(shard);
+                schedule.sealed(shard, now);
+            }
+            Next::Follow => schedule.followed(now),
+            Next::Wait(us) => now += us.min(TICK_US),
+        }
+    }
+    assert_eq!(sealed.len(), SHARDS - 1);
+    assert!(tried.len() > 10 && tried.windows(2).all(|pair| pair[1] - pair[0] >= REST_US), "{tried:?}");
+}
+
+#[test]
 fn pressure_seals_the_fullest_shard_at_once() {
-    let mut schedule = Schedule::new(T0 - 1, &at([0; SHARDS]));
+    let mut schedule = Schedule::new(T0 - 1, &at([0; SHARDS]), PERIOD_US);
     schedule.sealed(0, T0 - 1);
     let mut rows = [PRESSURE_ROWS / SHARDS; SHARDS];
     assert!(matches!(schedule.next(T0, &holding(rows)), Next::Wait(_)));
@@ -61,7 +96,7 @@ fn pressure_seals_the_fullest_shard_at_once() {
 
 #[test]
 fn what_a_gap_left_behind_does_not_come_all_at_once() {
-    let mut schedule = Schedule::new(T0, &at([0; SHARDS]));
+    let mut schedule = Schedule::new(T0, &at([0; SHARDS]), PERIOD_US);
     let later = T0 + 100 * PERIOD_US;
     let sealed = play(&mut schedule, later, SHARDS as i64 * SPACING_US);
     assert_eq!(sealed.len(), SHARDS);
@@ -74,7 +109,7 @@ proptest! {
         cursors in prop::collection::vec(0_i64..1_000, SHARDS),
         steps in prop::collection::vec((-2 * PERIOD_US..2 * PERIOD_US, 0_usize..40_000, 0..SHARDS), 1..40),
     ) {
-        let mut schedule = Schedule::new(T0, &at(cursors.try_into().expect("as many as shards")));
+        let mut schedule = Schedule::new(T0, &at(cursors.try_into().expect("as many as shards")), PERIOD_US);
         let mut now = T0;
         for (jump, rows, shard) in steps {
             // Clocks jump, also back, and one shard fills.
@@ -158,7 +193,7 @@ impl World {
     fn look(&mut self) {
         let held = self.held();
         let now = self.now;
-        let schedule = self.schedule.get_or_insert_with(|| Schedule::new(now, &held));
+        let schedule = self.schedule.get_or_insert_with(|| Schedule::new(now, &held, PERIOD_US));
         let next = schedule.next(now, &held);
         match next {
             Next::Seal(shard) => {

@@ -3,7 +3,7 @@
 use super::{CHECKS, HOUR_US, Rows, T0, config, report, sample, stored};
 use crate::{
     history::{
-        History, SHARDS, Term,
+        History, SEAL_EVERY, SHARDS, Term,
         compactor::Compactor,
         reader,
         schedule::{DISTANCE, IDLE_DISTANCE},
@@ -57,7 +57,7 @@ async fn every_shard_is_sealed_in_its_time_by_the_decider_in_force() {
     let world = world().await;
     let old = world.store.take_lease("old", T0).await.expect("taken");
     world.report(1, &[0, 1, 2]).await;
-    let mut sealer = Sealer::new(world.history.clone());
+    let mut sealer = Sealer::new(world.history.clone(), SEAL_EVERY);
     let minutes = async |sealer: &mut Sealer, term: Option<i64>, minutes: i64| {
         for _ in 0..minutes * 6 {
             sealer.pass(term).await.expect("never back");
@@ -87,7 +87,7 @@ async fn every_shard_is_sealed_in_its_time_by_the_decider_in_force() {
 async fn a_day_that_is_over_is_compacted_once_its_rows_are_there() {
     let world = world().await;
     let term = world.store.take_lease("me", T0).await.expect("taken");
-    let mut sealer = Sealer::new(world.history.clone());
+    let mut sealer = Sealer::new(world.history.clone(), SEAL_EVERY);
     sealer.refresh().await.expect("read").expect("never back");
     for flush in 0..3 {
         world.report(flush + 1, &[flush, 30 + flush]).await;
@@ -128,7 +128,7 @@ async fn a_collector_that_is_killed_every_few_seconds_gets_on() {
         let opened = History::open(world.store.clone(), &config(), Arc::new(world.clock.clone())).await;
         world.history = opened.expect("opened");
         let term = world.store.take_lease("me", T0).await.expect("taken");
-        let mut sealer = Sealer::new(world.history.clone());
+        let mut sealer = Sealer::new(world.history.clone(), SEAL_EVERY);
         world.runs(life, CHECKS.iter().map(|check| sample(check, "a", life)).collect()).await;
         for _ in 0..4 {
             sealer.pass(Some(term)).await.expect("never back");
@@ -139,7 +139,7 @@ async fn a_collector_that_is_killed_every_few_seconds_gets_on() {
         assert!(least > life - each, "the next life reads from {least} in life {life}");
     }
     let term = world.store.take_lease("me", T0).await.expect("taken");
-    let mut sealer = Sealer::new(world.history.clone());
+    let mut sealer = Sealer::new(world.history.clone(), SEAL_EVERY);
     sealer.refresh().await.expect("read").expect("never back");
     for shard in 0..SHARDS {
         assert!(sealer.seal(term, shard).await.expect("sealed"));
@@ -151,7 +151,7 @@ async fn a_collector_that_is_killed_every_few_seconds_gets_on() {
 async fn what_the_log_has_left_far_behind_is_sealed_before_its_time() {
     let world = world().await;
     let term = world.store.take_lease("me", T0).await.expect("taken");
-    let mut sealer = Sealer::new(world.history.clone());
+    let mut sealer = Sealer::new(world.history.clone(), SEAL_EVERY);
     // Much that is no history, so that the log grows and the rows do not press.
     let mut runs = vec![sample("gone", "a", 0); 20_000];
     runs.extend(CHECKS.iter().map(|check| sample(check, "a", 0)));
