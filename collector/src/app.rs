@@ -235,8 +235,8 @@ impl Collector {
             term,
         };
         tasks.spawn(Stage::Intake, "retention", |stop| keeper.run(stop));
-        let healing = store.clone();
-        tasks.spawn(Stage::Intake, "storage watch", |stop| healing.watch_over(stop));
+        let (healing, ready) = (store.clone(), caught_up.clone());
+        tasks.spawn(Stage::Intake, "storage watch", |stop| healing.watch_over(ready, stop));
 
         let closing = tasks.stopping(Stage::Intake);
         let tokens = Arc::new(tokens);

@@ -16,6 +16,7 @@ mod key;
 pub mod known;
 mod merging;
 mod meters;
+mod milestones;
 pub mod prepare;
 pub mod query;
 mod reader;
@@ -114,7 +115,7 @@ impl History {
 
     /// The log position after which the tail must begin, so that no unsealed row is missing: all before it is sealed.
     pub fn cursor_min(&self) -> i64 {
-        self.0.heads.shards().map(|(_, cursor)| cursor).min().unwrap_or_default()
+        self.0.heads.shards().map(|held| held.cursor).min().unwrap_or_default()
     }
 
     /// The rows that are not sealed yet.
@@ -136,8 +137,9 @@ impl History {
         let (caught_up, ready) = watch::channel(false);
         let history = self.clone();
         tasks.spawn(Stage::Output, "history reader", |stop| reader::run(history, tail, caught_up, stop));
-        let (history, lease) = (self.clone(), Arc::clone(&term));
-        tasks.spawn(Stage::Output, "sealer", |stop| sealer::run(history, lease, seal_every, stop));
+        let (history, lease, all_read) = (self.clone(), Arc::clone(&term), ready.clone());
+        let sealing = move |stop| sealer::run(history, lease, seal_every, all_read, stop);
+        tasks.spawn(Stage::Output, "sealer", sealing);
         let history = self.clone();
         tasks.spawn(Stage::Intake, "compactor", |stop| compactor::run(history, term, seal_every, stop));
         ready
