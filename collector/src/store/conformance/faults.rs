@@ -247,7 +247,8 @@ async fn whoever_watches_over_a_store_heals_it_and_stops_when_told() {
     let engine = Engine::sqlite();
     let store = engine.open().await;
     let stop = CancellationToken::new();
-    let task = tokio::spawn(store.clone().watch_over(stop.clone()));
+    let (_never, ready) = tokio::sync::watch::channel(false);
+    let task = tokio::spawn(store.clone().watch_over(ready, stop.clone()));
     store.forbid_writing().await;
     store.try_write().await.expect_err("read-only");
     assert!(what(&store).contains("takes no writes"), "{}", what(&store));

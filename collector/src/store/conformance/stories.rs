@@ -162,6 +162,12 @@ async fn log(store: &Store) {
     assert_eq!(store.log_between(first, last, 1).await.expect("read"), logged[1..2]);
     assert_eq!(store.log_between(last, last, 100).await.expect("read"), []);
     assert_eq!(store.log_between(last, first, 100).await.expect("read"), []);
+    let packed = store.log_packed(first, last, 100).await.expect("read");
+    assert_eq!(packed.iter().map(|entry| entry.position).collect::<Vec<_>>(), [first + 1, last]);
+    assert!(packed.iter().all(|entry| entry.bytes() > 20), "{packed:?}");
+    let unpacked: Vec<_> = packed.into_iter().map(|entry| entry.unpack().expect("sound")).collect();
+    assert_eq!(unpacked, logged[1..3]);
+    assert!(store.log_packed(last, first, 100).await.expect("read").is_empty());
     // What was refused had its place, too.
     assert_eq!(store.log_head().await.expect("read"), 6);
 }

@@ -58,7 +58,7 @@ impl Runs {
     /// Reads them from the log.
     pub async fn read(store: &Store) -> anyhow::Result<Runs> {
         let theirs: Vec<ProbeId> = (0..PROBES).map(config::witness).collect();
-        let mut runs = Runs { range: i64::MAX..0, ..Runs::default() };
+        let mut runs = Runs::default();
         let mut position = 0;
         loop {
             let logged = store.log_after(position, CHUNK).await?;
@@ -90,7 +90,8 @@ impl Runs {
             _ => counts.failed = 1,
         }
         self.counts.entry(hour).or_default().add(counts);
-        self.range = self.range.start.min(at.0)..self.range.end.max(at.0 + 1);
+        let first = if self.range.is_empty() { at.0 } else { self.range.start.min(at.0) };
+        self.range = first..self.range.end.max(at.0 + 1);
         let Sample { check, target, scheduled, started, outcome, slow, total_us, phases, .. } = sample;
         let (status, bytes, flags) = (sample.status, sample.bytes, &sample.flags);
         let (delay, at) = (started.since(*scheduled), at.0);
