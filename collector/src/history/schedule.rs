@@ -109,9 +109,9 @@ impl Schedule {
     }
 }
 
-/// Of those that are `ready`, the shard that is furthest behind, when it is time to seal it: of `n` shards with rows the nearest may be `1/n` of
-/// [`DISTANCE`] behind, the next one `2/n`, the furthest all of it. Kept so, one seal for each `1/n` of the distance is enough
-/// for all, and they never become due together.
+/// Of those that are `ready`, the shard that is furthest behind, when it is time to seal it: of `n` shards with rows the
+/// nearest may be `1/n` of [`DISTANCE`] behind, the next one `2/n`, the furthest all of it. Kept so, one seal for each
+/// `1/n` of the distance is enough for all, and they never become due together.
 fn crowded(held: &[Held; SHARDS], ready: &[usize]) -> Option<usize> {
     let busy = ready.iter().filter(|shard| held[**shard].rows > 0);
     let mut busy: Vec<(u64, usize)> = busy.map(|&shard| (held[shard].behind, shard)).collect();

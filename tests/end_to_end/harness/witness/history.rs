@@ -12,6 +12,7 @@ use collector::{
     },
     store::Store,
 };
+use series::Row;
 use std::{collections::BTreeMap, ops::Range};
 use wire::{
     Micros, ProbeId,
@@ -92,9 +93,10 @@ impl Runs {
         self.counts.entry(hour).or_default().add(counts);
         let first = if self.range.is_empty() { at.0 } else { self.range.start.min(at.0) };
         self.range = first..self.range.end.max(at.0 + 1);
-        let Sample { check, target, scheduled, started, outcome, slow, total_us, phases, .. } = sample;
+        let Sample { check, target, outcome, slow, total_us, phases, .. } = sample;
         let (status, bytes, flags) = (sample.status, sample.bytes, &sample.flags);
-        let (delay, at) = (started.since(*scheduled), at.0);
+        // Starts are kept in steps.
+        let Row { at, delay_us: delay, .. } = Row::of(sample, at);
         let told = format!(
             "{check} {probe} {target} {at} {delay} {outcome:?} {slow} {total_us} {phases:?} {status:?} {bytes:?} {flags:?}"
         );
