@@ -9,8 +9,9 @@
 //! SEXTANT_TEST_SEED makes other moments.
 
 use crate::harness::{
-    Setup, World,
+    LONG, Setup, World,
     database::Engine,
+    eventually,
     sealing::{self, Tally, Work},
     witness::{Witness, history::Runs},
     world::id,
@@ -21,7 +22,11 @@ use std::{
     env,
     time::{Duration, Instant},
 };
-use wire::{RegionId, plan::Plan, view::Page};
+use wire::{
+    RegionId,
+    plan::Plan,
+    view::{Page, TimelineKind},
+};
 
 /// Kills of each engine's collector, when nobody asks for more.
 const FEW: usize = 10;
@@ -156,7 +161,16 @@ async fn kill_under_load(engine: Engine) -> anyhow::Result<()> {
     let mut witness = world.witness(seed)?;
     let (mut toll, mut expected) = (Toll::default(), Vec::new());
     while toll.kills() < kills {
+        let suspected = suspicions(&world, &sick).await?;
         world.shop(&sick).kill().await?;
+        if engine == Engine::Postgres {
+            // A take-over takes as long as the hold: whoever takes over finds the region down at once, and never suspects it.
+            eventually("the region is suspected", LONG, async || {
+                ensure!(suspicions(&world, &sick).await? > suspected, "not yet");
+                Ok(())
+            })
+            .await;
+        }
         toll.kill_many(&mut world, &witness, &random, PHASE.min(kills.div_ceil(2))).await?;
         let view = world.wait_until_evacuated(&sick).await;
         world.check_evacuation(&sick, &view).await?;
@@ -222,6 +236,12 @@ async fn kill_under_load(engine: Engine) -> anyhow::Result<()> {
     );
     ensure!(counts.acknowledged > 0 && counts.broken > 0, "there was no load: {counts:?}");
     Ok(())
+}
+
+/// How often the timeline says that a region is suspected, or no more.
+async fn suspicions(world: &World, region: &RegionId) -> anyhow::Result<usize> {
+    let story = world.story().await?;
+    Ok(story.of(TimelineKind::Suspicion).filter(|entry| entry.region.as_ref() == Some(region)).count())
 }
 
 /// Checks that every decision was made once, and every receiver told of it.

@@ -12,7 +12,6 @@ use collector::{
     },
     store::Store,
 };
-use series::Row;
 use std::{collections::BTreeMap, ops::Range};
 use wire::{
     Micros, ProbeId,
@@ -21,6 +20,12 @@ use wire::{
 };
 
 const HOUR_US: i64 = 3_600_000_000;
+/// The history keeps when a run started, and when it was due, in steps of so many microseconds.
+const STEP_US: i64 = 100;
+
+fn step(at: i64) -> i64 {
+    at - at.rem_euclid(STEP_US)
+}
 
 /// Runs by their outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -91,12 +96,12 @@ impl Runs {
             _ => counts.failed = 1,
         }
         self.counts.entry(hour).or_default().add(counts);
-        let first = if self.range.is_empty() { at.0 } else { self.range.start.min(at.0) };
-        self.range = first..self.range.end.max(at.0 + 1);
-        let Sample { check, target, outcome, slow, total_us, phases, .. } = sample;
+        let kept = step(at.0);
+        let first = if self.range.is_empty() { kept } else { self.range.start.min(kept) };
+        self.range = first..self.range.end.max(kept + 1);
+        let Sample { check, target, scheduled, started, outcome, slow, total_us, phases, .. } = sample;
         let (status, bytes, flags) = (sample.status, sample.bytes, &sample.flags);
-        // Starts are kept in steps.
-        let Row { at, delay_us: delay, .. } = Row::of(sample, at);
+        let (delay, at) = (kept - step(at.0 - started.since(*scheduled)), kept);
         let told = format!(
             "{check} {probe} {target} {at} {delay} {outcome:?} {slow} {total_us} {phases:?} {status:?} {bytes:?} {flags:?}"
         );
