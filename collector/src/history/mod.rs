@@ -40,7 +40,7 @@ use crate::{
     store::{self, Store},
     tail::Tail,
 };
-use configured::Configured;
+use configured::Documents;
 use runtime::{
     clock::SharedClock,
     tasks::{Stage, Tasks},
@@ -83,7 +83,7 @@ pub struct History(Arc<Inner>);
 struct Inner {
     store: Store,
     clock: SharedClock,
-    configured: Configured,
+    documents: Documents,
     heads: Heads,
 }
 
@@ -96,7 +96,8 @@ impl History {
         let state = store.seal_state().await?;
         let heads = Heads::new(&state.cursors);
         heads.erase(&state.erasures);
-        Ok(History(Arc::new(Inner { store, clock, configured: Configured::new(config), heads })))
+        let documents = Documents::open(&store, config).await?;
+        Ok(History(Arc::new(Inner { store, clock, documents, heads })))
     }
 
     /// Takes in a report from the log. Call it once for each, in order of their positions, and [`History::pass`] for
@@ -105,7 +106,7 @@ impl History {
     /// * `received`: when it arrived, by the collector's clock;
     /// * `clock_us`: what is to be added to the probe's instants.
     pub fn take(&self, position: i64, received: Micros, clock_us: i64, report: &Report) {
-        self.0.heads.take(&self.0.configured, position, received, clock_us, report);
+        self.0.heads.take(&self.0.documents.now(), position, received, clock_us, report);
     }
 
     /// Notes that the log up to a position holds nothing more for the history.

@@ -25,7 +25,11 @@ pub async fn run(history: History, tail: Tail, caught_up: watch::Sender<bool>, s
     let mut log = tail.reader();
     loop {
         news.mark_unchanged();
-        let wait = match read(&history, &mut log).await {
+        let read = tokio::select! {
+            () = stop.cancelled() => return,
+            read = read(&history, &mut log) => read,
+        };
+        let wait = match read {
             Ok(all) => {
                 if all {
                     caught_up.send_replace(true);
@@ -47,7 +51,7 @@ pub async fn run(history: History, tail: Tail, caught_up: watch::Sender<bool>, s
     }
 }
 
-/// Takes in what is new. False when there is no room for the rest.
+/// Takes in what is new. False when there is no room for the rest. Given up half-way, it goes on from there.
 pub async fn read(history: &History, log: &mut Reader) -> Result<bool, Error> {
     loop {
         if history.heads().rows() >= FULL {
@@ -57,9 +61,15 @@ pub async fn read(history: &History, log: &mut Reader) -> Result<bool, Error> {
         if entries.is_empty() {
             return Ok(true);
         }
+        // Once is enough for what was in the log before.
+        let mut looked = false;
         for entry in &entries {
             match &*entry.event {
                 Event::Report { received, report, .. } => {
+                    if !looked && !history.0.documents.has_all(report) {
+                        history.0.documents.look(&history.0.store).await?;
+                        looked = true;
+                    }
                     history.take(entry.position, *received, entry.clock_us, report);
                 }
                 _ => history.pass(entry.position),

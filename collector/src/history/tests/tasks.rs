@@ -176,3 +176,31 @@ async fn what_the_log_has_left_far_behind_is_sealed_before_its_time() {
     let lag = (IDLE_DISTANCE / each + 1) as i64;
     assert!((0..SHARDS).all(|shard| busy.contains(&shard) || state.cursors[shard] >= 70 - lag));
 }
+
+#[tokio::test]
+async fn checks_of_a_document_that_another_collector_brought_enter_the_history() {
+    let world = world().await;
+    let text = |checks: &str| {
+        format!(
+            "version: 1
+regions: {{a: {{}}}}
+probes: {{p: {{region: a, token: {{env: T}}}}}}
+services: {{shop: {{regions: {{a: http://a}}}}}}
+checks: {{home: {{service: shop, http: {{}}}}, {checks}: {{service: shop, http: {{}}}}}}
+"
+        )
+    };
+    let taken = |world: &World| {
+        let arrivals = world.history.heads().arrivals();
+        arrivals.iter().map(|(_, counts)| (counts.taken, counts.unconfigured)).collect::<Vec<_>>()
+    };
+    world.runs(1, vec![sample("home", "a", 3), sample("brand-new", "a", 3)]).await;
+    assert_eq!(taken(&world), [(1, 1)], "no document has it");
+    world.store.revise(&text("brand-new"), T0).await.expect("written");
+    world.runs(2, vec![sample("home", "a", 2), sample("brand-new", "a", 2)]).await;
+    assert_eq!(taken(&world), [(3, 1)]);
+    // The next document is without it; what was measured before is taken.
+    world.store.revise(&text("newer"), T0).await.expect("written");
+    world.runs(3, vec![sample("newer", "a", 1), sample("brand-new", "a", 1), sample("c101", "a", 1)]).await;
+    assert_eq!(taken(&world), [(6, 1)], "and so is what only the own configuration has");
+}
