@@ -1,4 +1,4 @@
-//! Reading history: cursors, series, roll-ups and segments, all as of one moment.
+//! Reading history: cursors, series, roll-ups, segments and evidence, all as of one moment.
 //!
 //! Decoding rows is what costs here, so each function selects only the columns that its caller needs, and hands rows
 //! on in batches, so that memory stays bounded however much is asked for.
@@ -7,6 +7,7 @@ use super::{
     Error, Store,
     db::{Db, PATIENCE},
     erasure::{Erased, erasures},
+    evidence_read::{EvidenceAsked, StoredEvidence, evidence_query},
     health::Monitor,
     writing::{Writing, within},
 };
@@ -209,6 +210,23 @@ impl Store {
         };
         Ok(Snapshot { tx, monitor: Arc::clone(&self.monitor), lost: false })
     }
+
+    /// History as of now, for whoever stands still between two questions, as an export does while nobody takes its
+    /// output. PostgreSQL would end that transaction like one of a collector that was stopped.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lasting_history(&self) -> Result<Snapshot, Error> {
+        let mut snapshot = self.history().await?;
+        if let Reading::Postgres(tx) = &mut snapshot.tx {
+            let unlimited = sqlx::raw_sql(
+                "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0",
+            );
+            let set = within(PATIENCE, async { Ok(unlimited.execute(&mut **tx).await.map(drop)?) }).await;
+            snapshot.noted(set)?;
+        }
+        Ok(snapshot)
+    }
 }
 
 impl Snapshot {
@@ -231,6 +249,16 @@ impl Snapshot {
     fn noted<T>(&mut self, read: Result<T, Error>) -> Result<T, Error> {
         self.lost |= read.as_ref().is_err_and(|error| error.trouble().is_some());
         self.monitor.read(read)
+    }
+
+    /// The first evidence that fits.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn evidence(&mut self, asked: &EvidenceAsked) -> Result<Vec<StoredEvidence>, Error> {
+        Ok(
+            seen!(self, tx => evidence_query!(asked).build_query_as().persistent(false).fetch_all(&mut **tx).await?),
+        )
     }
 
     /// Up to which position of the log each shard is sealed; shards without an entry are at 0.
