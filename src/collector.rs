@@ -1,6 +1,7 @@
 //! `sextant collector`: the centre as a process.
 
 use crate::exit::{CONFIGURATION, Coded};
+use clap::value_parser;
 use collector::{BuildError, Collector, Settings};
 use runtime::{
     clock::SystemClock,
@@ -8,7 +9,7 @@ use runtime::{
     signal,
     telemetry::{self, LogFormat},
 };
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// Takes reports, decides, steers, shows.
 #[derive(Debug, clap::Args)]
@@ -31,6 +32,16 @@ pub struct Args {
         value_name = "URL"
     )]
     database: Option<String>,
+    /// How often each part of the history goes from memory to the database, seconds. Less needs less memory and makes a
+    /// restart quicker; more writes less and packs better.
+    #[arg(
+        long,
+        env = "SEXTANT_SEAL_EVERY",
+        default_value_t = collector::history::SEAL_EVERY.as_secs(),
+        value_name = "SECONDS",
+        value_parser = value_parser!(u64).range(1..=600)
+    )]
+    seal_every: u64,
 }
 
 /// Runs until SIGTERM.
@@ -41,6 +52,7 @@ pub async fn run(args: Args, format: LogFormat) -> anyhow::Result<()> {
         data: args.data,
         listen: args.listen,
         database: args.database,
+        seal_every: Duration::from_secs(args.seal_every),
         extra_migrations: Vec::new(),
         lab: None,
     };

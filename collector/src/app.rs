@@ -55,6 +55,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// A PostgreSQL URL, instead of SQLite in the data folder.
     pub database: Option<String>,
+    /// How often each part of the history is sealed; [`history::SEAL_EVERY`] unless there is a reason.
+    pub seal_every: Duration,
     /// Migrations after those of this program, as the next version would have; for tests of upgrades.
     pub extra_migrations: Vec<ExtraMigration>,
     /// The demo's world, shown as a panel on the first page.
@@ -210,7 +212,7 @@ impl Collector {
         let writer = ingest::start(&tasks, store.clone(), tail.clone());
         let lease = mandate.clone();
         let term: history::Term = Arc::new(move || lease.term());
-        let caught_up = history.start(&tasks, tail.clone(), Arc::clone(&term));
+        let caught_up = history.start(&tasks, tail.clone(), Arc::clone(&term), settings.seal_every);
         let others = tail.clone();
         tasks.spawn(Stage::Intake, "exchange", |stop| exchange.run(others, stop));
         let dispatcher = Dispatcher {
@@ -233,8 +235,8 @@ impl Collector {
             term,
         };
         tasks.spawn(Stage::Intake, "retention", |stop| keeper.run(stop));
-        let healing = store.clone();
-        tasks.spawn(Stage::Intake, "storage watch", |stop| healing.watch_over(stop));
+        let (healing, ready) = (store.clone(), caught_up.clone());
+        tasks.spawn(Stage::Intake, "storage watch", |stop| healing.watch_over(ready, stop));
 
         let closing = tasks.stopping(Stage::Intake);
         let tokens = Arc::new(tokens);

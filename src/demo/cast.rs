@@ -60,6 +60,7 @@ impl Cast {
             data: folder.collector(),
             listen: stage.listen,
             database: None,
+            seal_every: collector::history::SEAL_EVERY,
             extra_migrations: Vec::new(),
             lab: Some(Arc::new(Panel::new(Arc::clone(&world), folder.config()))),
         };

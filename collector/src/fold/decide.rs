@@ -7,6 +7,7 @@ use super::{
 use crate::{
     decide::{self, Core, Effect, Event, Note},
     store::{Commit, EXPIRES, Error, NewPlan},
+    tail::{self, Reader},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -17,13 +18,16 @@ use wire::{Micros, plan::Plan};
 const TICK: Duration = Duration::from_millis(200);
 /// The least time between two passes: what comes meanwhile is taken in together.
 const BREATH: Duration = Duration::from_millis(100);
-/// The longest that one pass reads before it judges.
+/// The longest that one pass reads before it judges, and the most, in samples: some 100 MB.
 const READING: Duration = Duration::from_secs(1);
+const MOST: usize = 100_000;
 /// How often the lease is renewed.
 const RENEW: Duration = Duration::from_secs(1);
 /// How often the state is saved when nothing of note happened, microseconds. After a crash that much of the log is
 /// read again.
 const SAVE_EVERY_US: i64 = 20_000_000;
+/// ... or this many samples of it, at most.
+const UNSAVED: usize = 1_000_000;
 /// How often a state is kept for replays, microseconds.
 const SNAPSHOT_EVERY_US: i64 = 3_600_000_000;
 /// How often the state is shown when no decision was made, microseconds.
@@ -35,12 +39,15 @@ const IDLE_EVERY_US: i64 = 1_000_000;
 struct Decider<'a> {
     fold: &'a Fold,
     core: Core,
+    log: Reader,
     /// The log position that the core has seen.
     position: i64,
     /// The number of the newest commit in this term.
     number: i64,
     passes: Vec<Pass>,
     saved: Micros,
+    /// Samples that the core has seen since.
+    unsaved: usize,
     snapshot: Micros,
     published: Micros,
     renewed: Instant,
@@ -57,21 +64,23 @@ impl Fold {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut news = self.tail.news();
+        let mut rest = false;
         loop {
             let earliest = Instant::now() + BREATH;
             let stopping = tokio::select! {
                 () = stop.cancelled() => true,
+                () = std::future::ready(()), if rest => false,
                 _ = tick.tick() => false,
                 // The sender lives as long as the tail, which lives in `self`.
                 _ = news.changed() => false,
             };
-            if !stopping {
+            if !stopping && !rest {
                 sleep_until(earliest).await;
                 news.mark_unchanged();
             }
             match decider.turn(stopping).await {
-                Ok(()) if stopping => return Ended::Stopping,
-                Ok(()) => {}
+                Ok(_) if stopping => return Ended::Stopping,
+                Ok(more) => rest = more,
                 Err(error) => return self.lost(&error).await,
             }
         }
@@ -107,10 +116,12 @@ impl<'a> Decider<'a> {
         let mut decider = Decider {
             fold,
             core,
+            log: fold.tail.reader(),
             position,
             number: 0,
             passes: Vec::new(),
             saved: now,
+            unsaved: 0,
             snapshot: now,
             published: now,
             renewed: Instant::now(),
@@ -131,8 +142,8 @@ impl<'a> Decider<'a> {
         Ok(decider)
     }
 
-    /// Keeps the lease, and makes a pass.
-    async fn turn(&mut self, stopping: bool) -> Result<(), Error> {
+    /// Keeps the lease, and makes a pass. True when the log has more.
+    async fn turn(&mut self, stopping: bool) -> Result<bool, Error> {
         if self.renewed.elapsed() >= RENEW {
             let asked = Instant::now();
             match self.fold.store.renew(self.core.term).await {
@@ -152,18 +163,21 @@ impl<'a> Decider<'a> {
     }
 
     /// Takes in everything that is new in the log, then judges once, at the present time: evidence that waited too
-    /// long is old, and old evidence moves nothing.
-    async fn pass(&mut self, stopping: bool) -> Result<(), Error> {
+    /// long is old, and old evidence moves nothing. A backlog takes several passes: true when there is more.
+    async fn pass(&mut self, stopping: bool) -> Result<bool, Error> {
         let before = self.position;
         let mut effects = Vec::new();
         let mut entries = Vec::new();
         let began = Instant::now();
+        let (mut samples, mut rest) = (0, false);
         loop {
-            let more = self.fold.tail.after(self.position).await?;
+            let more = self.log.after(self.position).await?;
             let Some(last) = more.last() else { break };
             self.position = last.position;
+            samples += more.iter().map(tail::weight_of).sum::<usize>();
             entries.extend(more);
-            if began.elapsed() > READING {
+            rest = began.elapsed() > READING || samples > MOST;
+            if rest {
                 break;
             }
         }
@@ -176,7 +190,9 @@ impl<'a> Decider<'a> {
         self.passes.push(Pass { now, position: self.position });
         let changed = self.position != before;
         let decided = effects.iter().any(Effect::is_durable);
-        if stopping || decided || is_due(now, self.saved, SAVE_EVERY_US) {
+        self.unsaved += samples;
+        let save = is_due(now, self.saved, SAVE_EVERY_US) || self.unsaved > UNSAVED;
+        if stopping || decided || save {
             self.commit(effects, now).await?;
         } else {
             self.perform(effects);
@@ -187,7 +203,7 @@ impl<'a> Decider<'a> {
             self.published = now;
             self.fold.publish(&self.core.state);
         }
-        Ok(())
+        Ok(rest)
     }
 
     /// Commits the state with everything that follows from it.
@@ -224,6 +240,7 @@ impl<'a> Decider<'a> {
         self.number = number;
         self.passes.clear();
         self.saved = now;
+        self.unsaved = 0;
         if keep {
             self.snapshot = now;
         }

@@ -1,7 +1,7 @@
 //! Following: shows what the decider committed, with the evidence that has come since, and asks for the lease.
 
 use super::{Fold, is_due};
-use crate::{decide::Core, store::Error};
+use crate::{decide::Core, store::Error, tail::Reader};
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,7 @@ struct View {
     core: Core,
     commit: Option<(i64, i64)>,
     position: i64,
+    log: Reader,
     published: Micros,
 }
 
@@ -63,12 +64,12 @@ impl Fold {
         let newest = self.store.newest_commit().await?;
         if view.as_ref().is_none_or(|view| view.commit != newest) {
             let (core, commit, position) = self.committed(0).await?;
-            *view = Some(View { core, commit, position, published: Micros(0) });
+            *view = Some(View { core, commit, position, log: self.tail.reader(), published: Micros(0) });
         }
         let Some(view) = view else { return Ok(()) };
         let now = self.clock.now();
         while !stop.is_cancelled() {
-            let entries = self.tail.after(view.position).await?;
+            let entries = view.log.after(view.position).await?;
             let Some(last) = entries.last() else { break };
             view.position = last.position;
             for entry in &entries {

@@ -17,7 +17,7 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How often it looks.
+/// How often it looks; more often when shards are sealed more often, because small segments then pile up sooner.
 const TICK: Duration = Duration::from_secs(10);
 /// A day is over this long after midnight, microseconds: by then its rows have been sealed.
 const OVER_US: i64 = 20 * 60_000_000;
@@ -29,9 +29,9 @@ const MANY: i64 = 24;
 const PASS: i64 = 1_000;
 
 /// Compacts until told to stop.
-pub async fn run(history: History, term: Term, stop: CancellationToken) {
+pub async fn run(history: History, term: Term, sealed_every: Duration, stop: CancellationToken) {
     let mut compactor = Compactor::new(history);
-    let mut passes = Passes::every(TICK, stop);
+    let mut passes = Passes::every(TICK.min(sealed_every), stop);
     // Work that is cut off by a stop was not committed.
     while passes.due().await {
         passes.make(compactor.pass(&term)).await;
@@ -131,6 +131,7 @@ impl Compactor {
                 }
                 Choice::Merge(numbers) => numbers,
             };
+            tracing::trace!(check = of.check, day = of.day, segments = old.len(), "merging segments");
             let mut data = Vec::with_capacity(old.len());
             for number in &old {
                 data.extend(store.segment_data(of, *number).await?);

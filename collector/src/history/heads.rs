@@ -10,8 +10,10 @@ use super::{
     configured::{self, Configured},
     erasures::Erasures,
     key::{KeyRef, SeriesKey},
+    milestones::Milestones,
     shard::{SHARDS, shard_of},
 };
+use crate::tail;
 use ::series::{Row, head::Head};
 use runtime::lock::lock;
 use std::{
@@ -30,6 +32,8 @@ pub struct Heads {
     shards: Vec<Mutex<Shard>>,
     /// Every log entry up to here has been taken in.
     taken: AtomicI64,
+    /// How many samples they had.
+    milestones: Mutex<Milestones>,
     rows: AtomicUsize,
     arrivals: Mutex<BTreeMap<ProbeId, Arrivals>>,
 }
@@ -56,6 +60,17 @@ struct Line {
     head: Head,
 }
 
+/// How a shard stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Its rows in memory.
+    pub rows: usize,
+    /// Up to where it is sealed.
+    pub cursor: i64,
+    /// Samples of all shards in the log since then, as far as it was taken in.
+    pub behind: u64,
+}
+
 /// What of a shard is to be sealed.
 #[derive(Debug, Default)]
 pub struct Unsealed {
@@ -71,9 +86,11 @@ impl Heads {
     /// Empty heads of shards that are sealed up to `cursors`.
     pub fn new(cursors: &[i64; SHARDS]) -> Heads {
         let shard = |cursor: &i64| Mutex::new(Shard { cursor: *cursor, ..Shard::default() });
+        let least = cursors.iter().copied().min().unwrap_or_default();
         Heads {
             shards: cursors.iter().map(shard).collect(),
-            taken: AtomicI64::new(cursors.iter().copied().min().unwrap_or_default()),
+            taken: AtomicI64::new(least),
+            milestones: Mutex::new(Milestones::new(least)),
             rows: AtomicUsize::new(0),
             arrivals: Mutex::default(),
         }
@@ -125,11 +142,16 @@ impl Heads {
             self.rows.fetch_add(shard.rows - before, Ordering::Relaxed);
         }
         lock(&self.arrivals).entry(report.probe.clone()).or_default().add(&counts);
-        self.pass(position);
+        self.passed(position, tail::weight(report));
     }
 
     /// Notes that everything up to a log position has been taken in, or holds nothing for the history.
     pub fn pass(&self, position: i64) {
+        self.passed(position, 1);
+    }
+
+    fn passed(&self, position: i64, samples: usize) {
+        lock(&self.milestones).note(position, samples);
         self.taken.fetch_max(position, Ordering::AcqRel);
     }
 
@@ -143,11 +165,14 @@ impl Heads {
         self.rows.load(Ordering::Relaxed)
     }
 
-    /// How many rows each shard has, and up to where it is sealed.
-    pub fn shards(&self) -> impl Iterator<Item = (usize, i64)> {
+    /// How each shard stands.
+    pub fn shards(&self) -> impl Iterator<Item = Held> {
         self.shards.iter().map(|shard| {
-            let shard = lock(shard);
-            (shard.rows, shard.cursor)
+            let (rows, cursor) = {
+                let shard = lock(shard);
+                (shard.rows, shard.cursor)
+            };
+            Held { rows, cursor, behind: lock(&self.milestones).since(cursor) }
         })
     }
 

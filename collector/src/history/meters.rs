@@ -23,6 +23,16 @@ pub fn observe(history: &History) {
         .build();
     let of = history.clone();
     meter
+        .u64_observable_gauge("sextant_history_behind_samples")
+        .with_description(
+            "Samples in the log since the shard that is sealed the least far: a restart reads them again",
+        )
+        .with_callback(move |gauge| {
+            gauge.observe(of.heads().shards().map(|held| held.behind).max().unwrap_or_default(), &[]);
+        })
+        .build();
+    let of = history.clone();
+    meter
         .u64_observable_gauge("sextant_history_head_series")
         .with_description("Series seen since the start")
         .with_callback(move |gauge| gauge.observe(of.heads().memory().0 as u64, &[]))

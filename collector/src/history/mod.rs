@@ -16,6 +16,7 @@ mod key;
 pub mod known;
 mod merging;
 mod meters;
+mod milestones;
 pub mod prepare;
 pub mod query;
 mod reader;
@@ -44,7 +45,7 @@ use runtime::{
     clock::SharedClock,
     tasks::{Stage, Tasks},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 use wire::{Micros, report::Report};
 
@@ -68,6 +69,9 @@ pub enum Error {
     #[error("the work on rows ended with a panic")]
     Panicked(#[from] tokio::task::JoinError),
 }
+
+/// How often each shard of the history is sealed where nobody says otherwise.
+pub const SEAL_EVERY: Duration = Duration::from_secs(600);
 
 /// Tells the term under which this collector may seal now; none while another collector holds the lease.
 pub type Term = Arc<dyn Fn() -> Option<i64> + Send + Sync>;
@@ -112,7 +116,7 @@ impl History {
     /// The log position after which the tail must begin, so that no unsealed row is missing: all before it is sealed.
     #[cfg(test)]
     pub fn cursor_min(&self) -> i64 {
-        self.0.heads.shards().map(|(_, cursor)| cursor).min().unwrap_or_default()
+        self.0.heads.shards().map(|held| held.cursor).min().unwrap_or_default()
     }
 
     /// The rows that are not sealed yet.
@@ -121,17 +125,23 @@ impl History {
     }
 
     /// Starts reading the log, sealing and compacting; while another collector holds the lease, this one only reads and
-    /// drops what the other has sealed. What is returned becomes true when the log was read to its end for the first
-    /// time.
-    pub fn start(&self, tasks: &Tasks, tail: Tail, term: Term) -> watch::Receiver<bool> {
+    /// drops what the other has sealed. Each shard is sealed once in `seal_every`. What is returned becomes true when the
+    /// log was read to its end for the first time.
+    pub fn start(
+        &self,
+        tasks: &Tasks,
+        tail: Tail,
+        term: Term,
+        seal_every: Duration,
+    ) -> watch::Receiver<bool> {
         meters::observe(self);
         let (caught_up, ready) = watch::channel(false);
         let history = self.clone();
         tasks.spawn(Stage::Output, "history reader", |stop| reader::run(history, tail, caught_up, stop));
-        let (history, lease) = (self.clone(), Arc::clone(&term));
-        tasks.spawn(Stage::Output, "sealer", |stop| sealer::run(history, lease, stop));
+        let (history, lease, all_read) = (self.clone(), Arc::clone(&term), ready.clone());
+        tasks.spawn(Stage::Output, "sealer", |stop| sealer::run(history, lease, seal_every, all_read, stop));
         let history = self.clone();
-        tasks.spawn(Stage::Intake, "compactor", |stop| compactor::run(history, term, stop));
+        tasks.spawn(Stage::Intake, "compactor", |stop| compactor::run(history, term, seal_every, stop));
         ready
     }
 }

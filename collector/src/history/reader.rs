@@ -1,7 +1,11 @@
 //! Reads the log into the heads.
 
 use super::{History, schedule::PRESSURE_ROWS};
-use crate::{decide::Event, store::Error, tail::Tail};
+use crate::{
+    decide::Event,
+    store::Error,
+    tail::{Reader, Tail},
+};
 use std::time::Duration;
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -18,9 +22,10 @@ const BREATH: Duration = Duration::from_millis(100);
 /// Reads until told to stop. `caught_up` becomes true when the end of the log was reached for the first time.
 pub async fn run(history: History, tail: Tail, caught_up: watch::Sender<bool>, stop: CancellationToken) {
     let mut news = tail.news();
+    let mut log = tail.reader();
     loop {
         news.mark_unchanged();
-        let wait = match read(&history, &tail).await {
+        let wait = match read(&history, &mut log).await {
             Ok(all) => {
                 if all {
                     caught_up.send_replace(true);
@@ -43,12 +48,12 @@ pub async fn run(history: History, tail: Tail, caught_up: watch::Sender<bool>, s
 }
 
 /// Takes in what is new. False when there is no room for the rest.
-pub async fn read(history: &History, tail: &Tail) -> Result<bool, Error> {
+pub async fn read(history: &History, log: &mut Reader) -> Result<bool, Error> {
     loop {
         if history.heads().rows() >= FULL {
             return Ok(false);
         }
-        let entries = tail.after(history.heads().taken()).await?;
+        let entries = log.after(history.heads().taken()).await?;
         if entries.is_empty() {
             return Ok(true);
         }

@@ -1,149 +1,125 @@
 //! Which shard is sealed next. Pure: the caller tells the time and what the shards hold.
 
-use super::shard::SHARDS;
+use super::{heads::Held, shard::SHARDS};
 
-/// How often a shard is sealed, microseconds.
-pub const PERIOD_US: i64 = 600_000_000;
-/// The least time between two that are merely due: after a gap, the overdue ones do not come all at once.
-pub const SPACING_US: i64 = PERIOD_US / SHARDS as i64 / 4;
 /// More rows than this in all heads are sealed without waiting: at 64 bytes a row and with room to grow, 80 MB.
 pub const PRESSURE_ROWS: usize = 1_000_000;
+/// The most samples in the log between the cursor of a shard and its end: a restart reads them again, some three seconds
+/// on two slow processors. With shards that fill alike, pressure alone keeps them as near.
+pub const DISTANCE: u64 = 2 * PRESSURE_ROWS as u64;
+/// ... of a shard without rows, whose cursor is moved by a tiny write.
+pub const IDLE_DISTANCE: u64 = DISTANCE / 8;
+/// How often the cursors of shards without rows follow at least, microseconds.
+pub const IDLE_US: i64 = 30_000_000;
+/// The least time between two that are sealed because of their distance: a backlog does not come all at once either.
+pub const HASTE_US: i64 = 50_000;
+/// How long a shard that could not be sealed is left alone, so that the others have their turns, microseconds.
+pub const REST_US: i64 = 10_000_000;
 
 /// When each shard was sealed, and when the next is due.
 #[derive(Debug, Clone)]
 pub struct Schedule {
+    /// How often a shard is sealed, microseconds.
+    period: i64,
+    /// The least time between two that are merely due: after a gap, the overdue ones do not come all at once.
+    spacing: i64,
     sealed: [i64; SHARDS],
     last: i64,
+    followed: i64,
+    /// When sealing a shard failed, for those that have a rest.
+    failed: [Option<i64>; SHARDS],
 }
 
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     Seal(usize),
-    /// Nothing for this long, unless rows press.
+    /// Let the cursors of shards without rows follow.
+    Follow,
+    /// Nothing for this long, unless rows press or the log grows.
     Wait(i64),
 }
 
 impl Schedule {
-    /// Begins at `now`. The shards that are sealed the least far come first, and all are spread over one period.
-    pub fn new(now: i64, cursors: &[i64; SHARDS]) -> Schedule {
+    /// Begins at `now`, to seal each shard every `period`, microseconds. The shard that is sealed the least far comes first,
+    /// and all are spread over one period. So also a process that never lives for long seals something each time.
+    pub fn new(now: i64, held: &[Held; SHARDS], period: i64) -> Schedule {
+        let each = period / SHARDS as i64;
         let mut order: Vec<usize> = (0..SHARDS).collect();
-        order.sort_by_key(|shard| (cursors[*shard], *shard));
+        order.sort_by_key(|shard| (held[*shard].cursor, *shard));
         let mut sealed = [0; SHARDS];
-        for (rank, shard) in (1..).zip(order) {
-            sealed[shard] = now.saturating_sub(PERIOD_US).saturating_add(rank * (PERIOD_US / SHARDS as i64));
+        for (rank, shard) in (0..).zip(order) {
+            sealed[shard] = now.saturating_sub(period).saturating_add(rank * each);
         }
-        Schedule { sealed, last: now.saturating_sub(SPACING_US) }
+        let spacing = each / 4;
+        let (last, followed) = (now.saturating_sub(spacing), now.saturating_sub(IDLE_US));
+        Schedule { period, spacing, sealed, last, followed, failed: [None; SHARDS] }
     }
 
-    /// What to do at `now`, when the shards hold `rows`.
-    pub fn next(&mut self, now: i64, rows: &[usize; SHARDS]) -> Next {
+    /// What to do at `now`, when the shards hold this.
+    pub fn next(&mut self, now: i64, held: &[Held; SHARDS]) -> Next {
         // A clock that was set back is followed.
-        self.sealed.iter_mut().chain([&mut self.last]).for_each(|at| *at = now.min(*at));
-        let fullest = (0..SHARDS).max_by_key(|shard| rows[*shard]).unwrap_or_default();
-        if rows.iter().sum::<usize>() > PRESSURE_ROWS {
-            return Next::Seal(fullest);
+        let remembered = self.sealed.iter_mut().chain([&mut self.last, &mut self.followed]);
+        remembered.chain(self.failed.iter_mut().flatten()).for_each(|at| *at = now.min(*at));
+        for failed in &mut self.failed {
+            failed.take_if(|at| now.saturating_sub(*at) >= REST_US);
         }
-        let oldest = (0..SHARDS).min_by_key(|shard| self.sealed[*shard]).unwrap_or_default();
-        let due = self.sealed[oldest].saturating_add(PERIOD_US).max(self.last.saturating_add(SPACING_US));
+        let idle =
+            held.iter().filter(|held| held.rows == 0).map(|held| held.behind).max().unwrap_or_default();
+        let patience = if idle >= IDLE_DISTANCE { HASTE_US } else { IDLE_US };
+        if idle > 0 && now.saturating_sub(self.followed) >= patience {
+            return Next::Follow;
+        }
+        let ready: Vec<usize> = (0..SHARDS).filter(|shard| self.failed[*shard].is_none()).collect();
+        let crowded = crowded(held, &ready);
+        let haste = self.last.saturating_add(HASTE_US);
+        if let Some(furthest) = crowded
+            && haste <= now
+        {
+            return Next::Seal(furthest);
+        }
+        if ready.iter().map(|shard| held[*shard].rows).sum::<usize>() > PRESSURE_ROWS
+            && let Some(fullest) = ready.iter().max_by_key(|shard| held[**shard].rows)
+        {
+            return Next::Seal(*fullest);
+        }
+        let Some(&oldest) = ready.iter().min_by_key(|shard| self.sealed[**shard]) else {
+            return Next::Wait(REST_US);
+        };
+        let due = self.sealed[oldest].saturating_add(self.period).max(self.last.saturating_add(self.spacing));
+        let due = if crowded.is_some() { due.min(haste) } else { due };
         if due > now { Next::Wait(due.saturating_sub(now)) } else { Next::Seal(oldest) }
     }
 
-    /// Notes that a shard was sealed at `now`, or that it was tried.
+    /// Notes that a shard was sealed at `now`.
     pub fn sealed(&mut self, shard: usize, now: i64) {
         self.sealed[shard] = now;
         self.last = now;
     }
+
+    /// Notes that a shard could not be sealed at `now`: it has a rest.
+    pub fn failed(&mut self, shard: usize, now: i64) {
+        self.failed[shard] = Some(now);
+        self.last = now;
+    }
+
+    /// Notes that the cursors of shards without rows followed at `now`.
+    pub fn followed(&mut self, now: i64) {
+        self.followed = now;
+    }
+}
+
+/// Of those that are `ready`, the shard that is furthest behind, when it is time to seal it: of `n` shards with rows the
+/// nearest may be `1/n` of [`DISTANCE`] behind, the next one `2/n`, the furthest all of it. Kept so, one seal for each
+/// `1/n` of the distance is enough for all, and they never become due together.
+fn crowded(held: &[Held; SHARDS], ready: &[usize]) -> Option<usize> {
+    let busy = ready.iter().filter(|shard| held[**shard].rows > 0);
+    let mut busy: Vec<(u64, usize)> = busy.map(|&shard| (held[shard].behind, shard)).collect();
+    busy.sort_unstable();
+    let count = busy.len() as u64;
+    let too_far = |(rank, (behind, _)): (u64, &(u64, usize))| behind.saturating_mul(count) >= rank * DISTANCE;
+    (1..).zip(&busy).any(too_far).then(|| busy.last().map(|(_, shard)| *shard))?
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const T0: i64 = 1_795_000_000_000_000;
-    const EACH_US: i64 = PERIOD_US / SHARDS as i64;
-
-    /// Seals whatever the schedule says, from `now` for `length`; when and what.
-    fn play(schedule: &mut Schedule, mut now: i64, length: i64) -> Vec<(i64, usize)> {
-        let end = now + length;
-        let mut sealed = Vec::new();
-        while now < end {
-            match schedule.next(now, &[0; SHARDS]) {
-                Next::Seal(shard) => {
-                    sealed.push((now, shard));
-                    schedule.sealed(shard, now);
-                }
-                Next::Wait(us) => now += us,
-            }
-        }
-        sealed
-    }
-
-    #[test]
-    fn shards_take_turns_and_those_furthest_behind_begin() {
-        let mut cursors = [50; SHARDS];
-        cursors[7] = 3;
-        cursors[63] = 9;
-        let mut schedule = Schedule::new(T0, &cursors);
-        let sealed = play(&mut schedule, T0, 2 * PERIOD_US);
-        assert_eq!(sealed[..2].iter().map(|(_, shard)| *shard).collect::<Vec<_>>(), [7, 63]);
-        assert!(sealed.windows(2).all(|pair| pair[1].0 - pair[0].0 == EACH_US), "{sealed:?}");
-        for shard in 0..SHARDS {
-            let times: Vec<i64> = sealed.iter().filter(|(_, s)| *s == shard).map(|(at, _)| *at).collect();
-            assert!(!times.is_empty(), "{shard}");
-            assert!(times.windows(2).all(|pair| pair[1] - pair[0] == PERIOD_US));
-        }
-    }
-
-    #[test]
-    fn pressure_seals_the_fullest_shard_at_once() {
-        let mut schedule = Schedule::new(T0, &[0; SHARDS]);
-        let mut rows = [PRESSURE_ROWS / SHARDS; SHARDS];
-        assert!(matches!(schedule.next(T0, &rows), Next::Wait(_)));
-        rows[40] += SHARDS + 1;
-        assert_eq!(schedule.next(T0, &rows), Next::Seal(40));
-    }
-
-    #[test]
-    fn what_a_gap_left_behind_does_not_come_all_at_once() {
-        let mut schedule = Schedule::new(T0, &[0; SHARDS]);
-        let later = T0 + 100 * PERIOD_US;
-        let sealed = play(&mut schedule, later, SHARDS as i64 * SPACING_US);
-        assert_eq!(sealed.len(), SHARDS);
-        assert!(sealed.windows(2).all(|pair| pair[1].0 - pair[0].0 >= SPACING_US));
-    }
-
-    proptest! {
-        #[test]
-        fn every_shard_has_its_turn_whatever_happens(
-            cursors in prop::collection::vec(0_i64..1_000, SHARDS),
-            steps in prop::collection::vec((-2 * PERIOD_US..2 * PERIOD_US, 0_usize..40_000, 0..SHARDS), 1..40),
-        ) {
-            let mut schedule = Schedule::new(T0, &cursors.try_into().expect("as many as shards"));
-            let mut now = T0;
-            for (jump, rows, shard) in steps {
-                // Clocks jump, also back, and one shard fills.
-                now += jump;
-                let mut held = [0; SHARDS];
-                held[shard] = rows * 50;
-                match schedule.next(now, &held) {
-                    Next::Seal(which) => {
-                        prop_assert!(rows * 50 <= PRESSURE_ROWS || which == shard);
-                        schedule.sealed(which, now);
-                    }
-                    Next::Wait(us) => {
-                        prop_assert!(rows * 50 <= PRESSURE_ROWS);
-                        prop_assert!((1..=PERIOD_US).contains(&us));
-                    }
-                }
-            }
-            // However it came: within two periods without further jumps every shard is sealed.
-            let mut seen = [false; SHARDS];
-            for (_, which) in play(&mut schedule, now, 2 * PERIOD_US) {
-                seen[which] = true;
-            }
-            prop_assert!(seen.iter().all(|seen| *seen), "{:?}", seen);
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@
 
 use super::{
     Error, History, Inner, SeriesKey, Term,
-    heads::Unsealed,
+    heads::{Held, Unsealed},
     prepare::{self, Numbered},
     schedule::{Next, Schedule},
     shard::SHARDS,
@@ -14,24 +14,40 @@ use super::{
 use crate::store::{self, Seal, SealState};
 use ::series::Row;
 use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
-/// How often it looks whether rows press.
-const TICK: Duration = Duration::from_millis(250);
+/// How often it looks whether rows press, and which shard is due, at least.
+const TICK: Duration = Duration::from_millis(100);
+/// After a start the log is read back first, and sealing takes no processor from that; but a process that never lives for long
+/// must get on too.
+const HOLD: Duration = Duration::from_secs(2);
 /// How often cursors and erasures are read, microseconds: so long may an erased row still be seen.
 const REFRESH_US: i64 = 2_000_000;
-/// How often the cursors of shards without rows follow, microseconds.
-const IDLE_US: i64 = 30_000_000;
 /// How long it waits after a failure, microseconds.
 const AGAIN_US: i64 = 1_000_000;
 /// How long the sealing at the end may take.
 const LAST: Duration = Duration::from_secs(5);
 
-/// Seals until told to stop, and then all that is left.
-pub async fn run(history: History, term: Term, stop: CancellationToken) {
-    let mut sealer = Sealer::new(history);
-    let mut tick = interval(TICK);
+/// Seals until told to stop, and then all that is left. `all_read` becomes true when the log was read back.
+pub async fn run(
+    history: History,
+    term: Term,
+    every: Duration,
+    mut all_read: watch::Receiver<bool>,
+    stop: CancellationToken,
+) {
+    let mut sealer = Sealer::new(history, every);
+    tokio::select! {
+        () = stop.cancelled() => {}
+        _ = all_read.wait_for(|all| *all) => {}
+        () = sleep(HOLD) => {}
+    }
+    // One shard in a look: with a short period it looks as often as one is due.
+    let mut tick = interval(TICK.min(every / SHARDS as u32));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -60,10 +76,11 @@ pub struct GoneBack {
 /// The state of the sealing task.
 pub struct Sealer {
     history: History,
+    /// How often each shard is sealed, microseconds.
+    period: i64,
     state: Option<SealState>,
     schedule: Option<(i64, Schedule)>,
     refreshed: i64,
-    followed: i64,
     /// Nothing is tried before this.
     not_before: i64,
     /// A term that another collector has ended.
@@ -71,14 +88,15 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    pub fn new(history: History) -> Sealer {
+    /// Seals every shard once in such a period.
+    pub fn new(history: History, every: Duration) -> Sealer {
         let long_ago = i64::MIN / 2;
         Sealer {
             history,
+            period: wire::instant::us(every),
             state: None,
             schedule: None,
             refreshed: long_ago,
-            followed: long_ago,
             not_before: long_ago,
             fenced: None,
         }
@@ -110,46 +128,58 @@ impl Sealer {
             self.schedule = None;
             return Ok(());
         };
-        if let Err(error) = self.work(term, now).await {
+        if let Err(error) = self.work(term).await {
             self.failed(&error, "sealing");
         }
         Ok(())
     }
 
-    async fn work(&mut self, term: i64, now: i64) -> Result<(), Error> {
+    async fn work(&mut self, term: i64) -> Result<(), Error> {
         loop {
-            let mut rows = [0; SHARDS];
-            let mut cursors = [0; SHARDS];
-            for (shard, (held, cursor)) in self.inner().heads.shards().enumerate().take(SHARDS) {
-                (rows[shard], cursors[shard]) = (held, cursor);
+            // The time of now: under pressure this goes on for long, and whatever else is due must come in between.
+            let now = self.inner().clock.now().0;
+            let mut held = [Held::default(); SHARDS];
+            for (place, shard) in held.iter_mut().zip(self.inner().heads.shards()) {
+                *place = shard;
             }
             let schedule = match &mut self.schedule {
                 Some((of, schedule)) if *of == term => schedule,
-                other => &mut other.insert((term, Schedule::new(now, &cursors))).1,
+                other => &mut other.insert((term, Schedule::new(now, &held, self.period))).1,
             };
-            let Next::Seal(shard) = schedule.next(now, &rows) else { break };
-            if !self.seal(term, shard).await? {
-                // Somebody else was quicker, or something was erased: with fresh knowledge it succeeds.
-                self.state = None;
+            match schedule.next(now, &held) {
+                Next::Wait(_) => return Ok(()),
+                Next::Follow => {
+                    schedule.followed(now);
+                    self.advance(term).await?;
+                }
+                Next::Seal(shard) => {
+                    let sealed = self.seal(term, shard).await;
+                    if let Some((_, schedule)) = &mut self.schedule {
+                        match sealed {
+                            Ok(true) => schedule.sealed(shard, now),
+                            Ok(false) => {}
+                            Err(_) => schedule.failed(shard, now),
+                        }
+                    }
+                    if !sealed? {
+                        // Somebody else was quicker, or something was erased: with fresh knowledge it succeeds.
+                        self.state = None;
+                        return Ok(());
+                    }
+                }
+            }
+            if now.saturating_sub(self.refreshed) >= REFRESH_US {
                 return Ok(());
             }
-            if let Some((_, schedule)) = &mut self.schedule {
-                schedule.sealed(shard, now);
-            }
         }
-        if now.saturating_sub(self.followed) >= IDLE_US {
-            self.advance(term).await?;
-            self.followed = now;
-        }
-        Ok(())
     }
 
     /// Reads what others did: drops what they sealed and what was erased.
     pub async fn refresh(&mut self) -> Result<Result<(), GoneBack>, store::Error> {
         let inner = &self.history.0;
         let state = inner.store.seal_state().await?;
-        for (shard, (_, cursor)) in inner.heads.shards().enumerate() {
-            if state.cursors.get(shard).is_some_and(|stored| *stored < cursor) {
+        for (shard, held) in inner.heads.shards().enumerate() {
+            if state.cursors.get(shard).is_some_and(|stored| *stored < held.cursor) {
                 return Ok(Err(GoneBack { shard }));
             }
         }
@@ -172,6 +202,7 @@ impl Sealer {
             return Ok(true);
         }
         let Unsealed { cursor: from, position, series } = unsealed;
+        tracing::trace!(shard, position, "sealing");
         let series = self.numbered(shard, series).await?;
         let (segments, new) = tokio::task::spawn_blocking(move || {
             let new = prepare::days(&series);
@@ -221,7 +252,7 @@ impl Sealer {
         let idle: Vec<usize> = heads
             .shards()
             .enumerate()
-            .filter(|(_, (rows, cursor))| *rows == 0 && *cursor < position)
+            .filter(|(_, held)| held.rows == 0 && held.cursor < position)
             .map(|(shard, _)| shard)
             .collect();
         store.advance(term, &idle, position).await?;
@@ -236,10 +267,17 @@ impl Sealer {
                 return;
             }
             for shard in 0..SHARDS {
+                // What cannot be sealed keeps nobody else waiting.
                 if let Err(error) = self.seal(term, shard).await {
-                    self.failed(&error, "sealing at the end");
-                    return;
+                    tracing::warn!(
+                        shard,
+                        error = &error as &dyn std::error::Error,
+                        "sealing at the end failed"
+                    );
                 }
+            }
+            if let Err(error) = self.advance(term).await {
+                self.failed(&error, "sealing at the end");
             }
         };
         if tokio::time::timeout_at(until, all).await.is_err() {

@@ -170,15 +170,18 @@ impl Store {
     /// When the database fails; then nothing was written.
     pub async fn rewrite_day(&self, by: &Rewrite<'_>) -> Result<bool, Error> {
         Ok(write!(self, tx => {
+            // The lock of the shard; nothing is changed before it is known that the segments are there.
             let row: Option<(i64,)> = sqlx::query_as(
-                "UPDATE seal_cursor SET changes = changes + 1, number = number + $1
-                 WHERE shard = $2 AND position = $3 AND changes = $4 RETURNING number",
+                "UPDATE seal_cursor SET number = number
+                 WHERE shard = $1 AND position = $2 AND changes = $3 RETURNING number",
             )
-            .bind(whole(by.new.len())).bind(whole(by.shard)).bind(by.position).bind(by.changes)
+            .bind(whole(by.shard)).bind(by.position).bind(by.changes)
             .fetch_optional(&mut *tx).await?;
             match row {
                 Some((last,)) if by.old.is_empty() || remove_segments!(tx, by.of, by.old) => {
-                    insert_segments!(tx, last - whole(by.new.len()), by.new);
+                    sqlx::query("UPDATE seal_cursor SET changes = changes + 1, number = number + $1 WHERE shard = $2")
+                        .bind(whole(by.new.len())).bind(whole(by.shard)).execute(&mut *tx).await?;
+                    insert_segments!(tx, last, by.new);
                     rollup::put!(tx, by.rollups);
                     for (series, hour) in by.gone {
                         sqlx::query("DELETE FROM rollup WHERE series = $1 AND hour = $2")

@@ -20,6 +20,8 @@ use wire::Micros;
 
 /// How often a write is tried while the store is degraded and nothing else writes.
 const TRY_EVERY: Duration = Duration::from_secs(1);
+/// How long reading through the database waits for the start at most.
+const CHECK_AFTER: Duration = Duration::from_secs(60);
 /// How much a write that is tried writes: more than what is left over on a disk that reports were too large for.
 const TRY_BYTES: usize = 16 * 1024;
 
@@ -228,10 +230,18 @@ impl Store {
         self.monitor.health.subscribe()
     }
 
-    /// Reads through a database that was not closed in order, and heals the store, until told to stop.
-    pub async fn watch_over(self, stop: CancellationToken) {
+    /// Reads through a database that was not closed in order, and heals the store, until told to stop. Reading through
+    /// begins when `ready` is true, so that it holds up no start, and after some time in any case.
+    pub async fn watch_over(self, mut ready: watch::Receiver<bool>, stop: CancellationToken) {
+        let check = async {
+            tokio::select! {
+                _ = ready.wait_for(|ready| *ready) => {}
+                () = tokio::time::sleep(CHECK_AFTER) => {}
+            }
+            self.check_pages().await;
+        };
         tokio::select! {
-            () = async { tokio::join!(self.check_pages(), self.clone().heal(stop.clone())); } => {}
+            () = async { tokio::join!(check, self.clone().heal(stop.clone())); } => {}
             () = stop.cancelled() => {}
         }
     }

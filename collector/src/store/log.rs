@@ -48,7 +48,7 @@ impl Entry {
     }
 
     /// What a receiver answered, and when.
-    pub(super) fn answer(received: Micros, event: Event) -> Entry {
+    pub(crate) fn answer(received: Micros, event: Event) -> Entry {
         let payload = payload::of_event(&event);
         Entry { source: DELIVERY.into(), sequence: 0, received, clock_us: 0, event: Arc::new(event), payload }
     }
@@ -96,6 +96,33 @@ pub struct Logged {
     /// What is to be added to the probe's instants, microseconds.
     pub clock_us: i64,
     pub event: Arc<Event>,
+}
+
+/// An entry as it is stored.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct PackedEntry {
+    pub position: i64,
+    received: i64,
+    clock_us: i64,
+    payload: Vec<u8>,
+}
+
+impl PackedEntry {
+    /// How much memory it takes, bytes.
+    pub fn bytes(&self) -> usize {
+        size_of::<PackedEntry>() + self.payload.len()
+    }
+
+    /// Unpacks and reads it: all work and no waiting.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn unpack(self) -> Result<Logged, Error> {
+        let PackedEntry { position, received, clock_us, payload } = self;
+        let received = Micros(received);
+        let event = Arc::new(payload::read_or_leave_out(&payload, position, received)?);
+        Ok(Logged { position, received, clock_us, event })
+    }
 }
 
 /// What appending did.
@@ -207,20 +234,22 @@ impl Store {
     /// # Errors
     /// When the database fails or an entry cannot be read.
     pub async fn log_between(&self, after: i64, upto: i64, limit: i64) -> Result<Vec<Logged>, Error> {
-        let rows: Vec<(i64, i64, i64, Vec<u8>)> = on!(self, pool => {
+        let packed = self.log_packed(after, upto, limit).await?;
+        packed.into_iter().map(PackedEntry::unpack).collect()
+    }
+
+    /// The same as they are stored, for whoever unpacks them elsewhere.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn log_packed(&self, after: i64, upto: i64, limit: i64) -> Result<Vec<PackedEntry>, Error> {
+        Ok(on!(self, pool => {
             sqlx::query_as(
                 "SELECT position, received, clock_us, payload FROM report_log
                  WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3",
             )
             .bind(after).bind(upto).bind(limit).fetch_all(pool).await?
-        });
-        rows.into_iter()
-            .map(|(position, received, clock_us, payload)| {
-                let received = Micros(received);
-                let event = Arc::new(payload::read_or_leave_out(&payload, position, received)?);
-                Ok(Logged { position, received, clock_us, event })
-            })
-            .collect()
+        }))
     }
 
     /// The newest position given out.

@@ -53,7 +53,7 @@ pub use health::{Degraded, Health};
 pub use history::{NewSegment, Seal, SealState};
 pub use history_read::{Packed, SegmentFacts, SegmentsOf, Snapshot, StoredDay, StoredRollup, StoredSeries};
 pub use lease::{EXPIRES, Lease};
-pub use log::{Appended, Entry, Logged};
+pub use log::{Appended, Entry, Logged, PackedEntry};
 pub use migrate::{ExtraMigration, newest as newest_schema};
 pub use notify::{Channel, Notice, Notices, Tell};
 pub use payload::MOST_REPORT;

@@ -13,16 +13,15 @@ use super::{Entry, ROWS_ALL_MOST, ROWS_MOST, SERIES_MOST, Segment, TooMany, colu
 use crate::{
     Corrupt, Row,
     bytes::{Reader, put_varint, unzigzag, zigzag},
+    envelope::Envelope,
 };
 
-const MAGIC: [u8; 3] = *b"sxg";
-const VERSION: u8 = 2;
+const ENVELOPE: Envelope = Envelope { what: "segment", magic: *b"sxg", oldest: 1, version: 2 };
 
 pub fn encode(series: &[(i64, &[Row])]) -> Result<Vec<u8>, TooMany> {
     let series: Vec<_> = series.iter().filter(|(_, rows)| !rows.is_empty()).collect();
     check(&series)?;
-    let mut out = MAGIC.to_vec();
-    out.push(VERSION);
+    let mut out = ENVELOPE.begin();
     put_varint(&mut out, series.len() as u64);
     let mut all_columns = Vec::new();
     let mut last = (0_i64, 0_i64);
@@ -39,8 +38,7 @@ pub fn encode(series: &[(i64, &[Row])]) -> Result<Vec<u8>, TooMany> {
         last = (*id, min_at);
     }
     out.extend(all_columns);
-    out.extend(crc32fast::hash(&out).to_le_bytes());
-    Ok(out)
+    Ok(Envelope::end(out))
 }
 
 fn check(series: &[&(i64, &[Row])]) -> Result<(), TooMany> {
@@ -55,20 +53,7 @@ fn check(series: &[&(i64, &[Row])]) -> Result<(), TooMany> {
 }
 
 pub fn decode(bytes: &[u8]) -> Result<Segment<'_>, Corrupt> {
-    let (body, sum) = bytes.split_last_chunk::<4>().ok_or(damaged("it is cut"))?;
-    if crc32fast::hash(body) != u32::from_le_bytes(*sum) {
-        return Err(damaged("its check sum is wrong"));
-    }
-    let mut reader = Reader(body);
-    if reader.take(MAGIC.len()) != Some(&MAGIC) {
-        return Err(damaged("it does not begin like one"));
-    }
-    match reader.byte() {
-        Some(1..=VERSION) => {}
-        Some(version) if version > VERSION => return Err(Corrupt::Newer { what: "segment", version }),
-        _ => return Err(damaged("it has no version")),
-    }
-    directory(reader).ok_or(damaged("its directory is wrong"))
+    directory(ENVELOPE.open(bytes)?).ok_or(damaged("its directory is wrong"))
 }
 
 fn directory(mut reader: Reader<'_>) -> Option<Segment<'_>> {
@@ -93,5 +78,5 @@ fn directory(mut reader: Reader<'_>) -> Option<Segment<'_>> {
 }
 
 pub fn damaged(why: &'static str) -> Corrupt {
-    Corrupt::Damaged { what: "segment", why }
+    ENVELOPE.damaged(why)
 }

@@ -28,6 +28,15 @@ async fn a_port_that_is_taken() {
 }
 
 #[tokio::test]
+async fn a_time_between_seals_that_is_none() {
+    let place = Place::new();
+    for wrong in ["0", "601", "10m", ""] {
+        let args = [&collector("data", "127.0.0.1:0")[..], &["--seal-every", wrong]].concat();
+        run(place.path(), &args).await.failed(USAGE, &["--seal-every", wrong]);
+    }
+}
+
+#[tokio::test]
 async fn a_data_folder_that_cannot_be_used() {
     let place = Place::new();
     place.write("file", "");

@@ -3,19 +3,26 @@
 use super::{Setup, process::sextant, witness, world::id};
 use anyhow::{Context, ensure};
 use std::{fmt::Write as _, fs, net::SocketAddr, os::unix::fs::OpenOptionsExt, path::Path};
-use wire::{ProbeId, RegionId};
+use wire::{CheckId, ProbeId, RegionId};
 
 /// The host of the public entrance.
 pub const PUBLIC_HOST: &str = "shop.test";
 
-/// The check that the witness reports about, which no other probe has.
-pub const WITNESS_CHECK: &str = "witnessed";
+/// How many checks the witness reports about, which no other probe has: so many that they are in many shards.
+pub const WITNESS_CHECKS: usize = 24;
+/// The service of these checks.
+pub const WITNESS_SERVICE: &str = "witnessed";
 /// The region of the witness's probes.
 pub const WITNESS_REGION: &str = "us-east-1";
 
 /// A probe that the witness reports as.
 pub fn witness(index: usize) -> ProbeId {
     id(&format!("witness-{index}"))
+}
+
+/// A check that the witness reports about.
+pub fn witness_check(number: usize) -> CheckId {
+    id(&format!("{WITNESS_SERVICE}-{number}"))
 }
 
 /// The host of a region's server.
@@ -73,14 +80,19 @@ fn document(setup: &Setup, shops: &[RegionId], webhook: SocketAddr) -> String {
         let _ = writeln!(text, "      {region}: http://{}", shop_host(region));
     }
     if setup.witness {
-        let _ = writeln!(text, "  witnessed: {{ regions: {{ {WITNESS_REGION}: http://witnessed.test }} }}");
+        let _ = writeln!(
+            text,
+            "  {WITNESS_SERVICE}: {{ regions: {{ {WITNESS_REGION}: http://witnessed.test }} }}"
+        );
     }
     text.push_str("checks:\n");
     if setup.witness {
         let probes: Vec<&str> = witnesses.iter().map(ProbeId::as_str).collect();
-        let _ =
-            writeln!(text, "  {WITNESS_CHECK}:\n    service: witnessed\n    from: [{}]", probes.join(", "));
-        text.push_str("    http: { path: / }\n    impact: none\n    interval: 60s\n    timeout: 1s\n");
+        for check in (0..WITNESS_CHECKS).map(witness_check) {
+            let from = probes.join(", ");
+            let _ = writeln!(text, "  {check}:\n    service: {WITNESS_SERVICE}\n    from: [{from}]");
+            text.push_str("    http: { path: / }\n    impact: none\n    interval: 60s\n    timeout: 1s\n");
+        }
     }
     let from: Vec<String> = setup.regions.iter().map(|region| format!("probe-{region}")).collect();
     text.push_str(&CHECKS.replace("$from", &from.join(", ")));

@@ -2,7 +2,7 @@
 //! own, which each collector reaches by a link that can be cut.
 
 use anyhow::Context;
-use collector::store::Store;
+use collector::store::{Place, Store};
 use lab::link::{Shape, TcpLink};
 use std::path::{Path, PathBuf};
 use test_postgres::Cluster;
@@ -58,6 +58,15 @@ impl Database {
             Database::Sqlite(data) => Store::sqlite(&data.join("sextant.db")).await?,
             Database::Postgres(cluster) => Store::postgres(&cluster.url()).await?,
         })
+    }
+
+    /// Opens it only to read: also beside a collector, or after one that was killed, which leaves its traces as they are.
+    pub async fn read(&self) -> anyhow::Result<Store> {
+        let place = match self {
+            Database::Sqlite(data) => Place::Sqlite(data.join("sextant.db")),
+            Database::Postgres(cluster) => Place::Postgres(cluster.url()),
+        };
+        Ok(Store::read_only(&place).await?)
     }
 
     /// The cluster, to break it and to look at its rows.

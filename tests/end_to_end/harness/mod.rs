@@ -4,7 +4,7 @@
 //! region's server as a process of its own, [`entrance`] the public entrance and webhook receiver (written anew
 //! here, so that the product's own lab is not its only judge), [`api`] the REST client, [`story`] the timeline,
 //! [`database`] and [`seat`] where collectors keep everything and sit, [`witness`] somebody who reports and remembers,
-//! [`steps`] what every outage goes through, and [`ending`] with [`ledger`] how everything stops and what is on the disks then. Nothing waits by sleeping: [`eventually`] waits for a condition.
+//! [`sealing`] what collectors say of their sealing and merging, [`steps`] what every outage goes through, and [`ending`] with [`ledger`] how everything stops and what is on the disks then. Nothing waits by sleeping: [`eventually`] waits for a condition.
 
 pub mod api;
 pub mod audit;
@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod next;
 pub mod port;
 pub mod process;
+pub mod sealing;
 pub mod seat;
 pub mod shop;
 pub mod steps;

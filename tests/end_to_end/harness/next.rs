@@ -86,6 +86,7 @@ fn next_version_process() -> anyhow::Result<()> {
         data: variable("SEXTANT_DATA")?.into(),
         listen: variable("SEXTANT_LISTEN")?.parse()?,
         database: variable("SEXTANT_DATABASE_URL").ok(),
+        seal_every: collector::history::SEAL_EVERY,
         lab: None,
         extra_migrations: next.migrations(),
     };

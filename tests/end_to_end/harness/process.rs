@@ -42,6 +42,20 @@ pub async fn collector(mut command: Command, folder: &Path) -> (Process, String)
     (collector, url)
 }
 
+/// What a child writes to stderr, also while somebody else has the child.
+#[derive(Debug, Clone)]
+pub struct Log {
+    path: PathBuf,
+    began: u64,
+}
+
+impl Log {
+    /// All of it so far.
+    pub fn text(&self) -> String {
+        text_from(&self.path, self.began)
+    }
+}
+
 /// A running or ended child.
 #[derive(Debug)]
 pub struct Process {
@@ -74,7 +88,12 @@ impl Process {
 
     /// What it has written to stderr.
     pub fn stderr(&self) -> String {
-        text_from(&self.err, self.began.1)
+        self.log().text()
+    }
+
+    /// What it writes to stderr.
+    pub fn log(&self) -> Log {
+        Log { path: self.err.clone(), began: self.began.1 }
     }
 
     /// Its standard input.

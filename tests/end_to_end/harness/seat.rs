@@ -1,6 +1,6 @@
 //! The place of one collector: its port, its data folder, its way to the database. Processes come and go in it.
 
-use super::{LONG, Process, api::Api, eventually, next::Next, port::Port, process::sextant};
+use super::{LONG, Process, api::Api, eventually, next::Next, port::Port, process::sextant, sealing};
 use anyhow::{Context, ensure};
 use lab::link::{Fault, TcpLink};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,8 @@ pub struct Seat {
     pub link: Option<TcpLink>,
     /// The database's address, when it is none of the data folder.
     pub url: Option<String>,
+    /// Seals all of the history every second, and tells when it begins to ([`super::sealing`]).
+    pub busy: bool,
     process: Option<Process>,
 }
 
@@ -32,7 +34,7 @@ impl Seat {
     ) -> anyhow::Result<Seat> {
         let port = Port::reserve()?;
         let api = Api::new(port.address)?;
-        Ok(Seat { name, port, api, next: None, data, link, url, process: None })
+        Ok(Seat { name, port, api, next: None, data, link, url, busy: false, process: None })
     }
 
     /// The command of a collector here.
@@ -50,6 +52,9 @@ impl Seat {
         command.env("SEXTANT_LISTEN", self.port.address.to_string());
         if let Some(url) = &self.url {
             command.env("SEXTANT_DATABASE_URL", url);
+        }
+        if self.busy {
+            command.env("SEXTANT_SEAL_EVERY", "1").env("SEXTANT_LOG", sealing::FILTER);
         }
         command
     }

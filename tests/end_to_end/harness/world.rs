@@ -53,12 +53,15 @@ pub struct Setup {
     pub collectors: usize,
     /// Whether the document has the probes of [`World::witness`].
     pub witness: bool,
+    /// Whether collectors seal all of the history every second, and tell when they begin to.
+    pub busy: bool,
 }
 
 impl Default for Setup {
     /// Three probes, and a hold that does not make tests long.
     fn default() -> Self {
-        Setup { regions: &SHOPS, hold: Some("3s"), engine: Engine::Sqlite, collectors: 1, witness: false }
+        let (hold, engine) = (Some("3s"), Engine::Sqlite);
+        Setup { regions: &SHOPS, hold, engine, collectors: 1, witness: false, busy: false }
     }
 }
 
@@ -126,7 +129,9 @@ impl World {
             let url = database.url(link.as_ref());
             let data = data(index);
             let name = data.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            seats.push(Seat::new(name, data, link, url)?);
+            let mut seat = Seat::new(name, data, link, url)?;
+            seat.busy = setup.busy;
+            seats.push(seat);
         }
         let probes = BTreeMap::new();
         Ok(World {

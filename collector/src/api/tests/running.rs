@@ -82,6 +82,7 @@ impl Running {
             data: data(folder.path()),
             listen: ([127, 0, 0, 1], 0).into(),
             database,
+            seal_every: crate::history::SEAL_EVERY,
             lab: None,
             extra_migrations: Vec::new(),
         };

@@ -80,7 +80,7 @@ fn an_entry_counts_once_and_nothing_comes_back_below_the_cursor() {
     assert_eq!(heads.rows(), 2);
 
     // After a restart the log is read again from the shard that is furthest behind.
-    let cursors: Vec<i64> = heads.shards().map(|(_, cursor)| cursor).collect();
+    let cursors: Vec<i64> = heads.shards().map(|held| held.cursor).collect();
     let again = Heads::new(&cursors.try_into().expect("all shards"));
     assert_eq!(again.taken(), 0);
     again.take(&configured, 3, T0, 0, &first);
@@ -127,4 +127,30 @@ fn all_checks_have_series_of_their_own_even_in_one_shard() {
     shards.sort_unstable();
     shards.dedup();
     assert!(shards.len() < CHECKS.len() && shards.len() > 1, "{shards:?}");
+}
+
+#[test]
+fn each_shard_knows_how_many_samples_came_since_it_was_sealed() {
+    let (heads, configured) = heads();
+    let (home, dns) = (shard_of("home"), shard_of("dns"));
+    assert_ne!(home, dns);
+    let held = |shard| heads.shards().nth(shard).expect("a shard");
+    let mut buy = sample("buy", "a", 5);
+    buy.steps = vec![step("open"), step("pay")];
+    heads.take(&configured, 4, T0, 0, &report("p", 1, vec![sample("home", "a", 5), buy]));
+    heads.pass(6);
+    // Two samples, two steps, one report and one entry that is none.
+    assert_eq!(held(home), Held { rows: 1, cursor: 0, behind: 6 });
+    assert_eq!(held(dns), Held { rows: 0, cursor: 0, behind: 6 });
+    heads.sealed(dns, 6);
+    assert_eq!(held(dns), Held { rows: 0, cursor: 6, behind: 0 });
+    heads.take(&configured, 7, T0, 0, &report("p", 2, vec![sample("home", "a", 5); 20_000]));
+    heads.sealed(home, 6);
+    heads.take(&configured, 8, T0, 0, &report("p", 3, vec![sample("home", "a", 5)]));
+    heads.sealed(dns, 7);
+    assert_eq!((held(dns).behind, held(home).rows), (2, 20_001));
+    assert!(held(home).behind >= 20_003);
+    // Sealed by another collector, further than this one has read.
+    heads.sealed(dns, 100);
+    assert_eq!(held(dns).behind, 0);
 }

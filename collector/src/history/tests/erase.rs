@@ -3,7 +3,10 @@
 use super::{CHECKS, HOUR_US, Rows, T0, block_on, config, report, rollups, sample, step, stored};
 use crate::{
     decide::Event,
-    history::{Erased, History, KeyRef, SHARDS, Selection, SeriesKey, at, erase, sealer::Sealer, shard_of},
+    history::{
+        Erased, History, KeyRef, SEAL_EVERY, SHARDS, Selection, SeriesKey, at, erase, sealer::Sealer,
+        shard_of,
+    },
     store::{Entry, Kind, Store, conformance::Engine},
 };
 use proptest::prelude::*;
@@ -47,7 +50,7 @@ impl World {
     async fn new(store: Store) -> World {
         let opened = History::open(store.clone(), &config(), Arc::new(ManualClock::at(T0))).await;
         let history = opened.expect("opened");
-        let mut sealer = Sealer::new(history.clone());
+        let mut sealer = Sealer::new(history.clone(), SEAL_EVERY);
         sealer.refresh().await.expect("read").expect("never back");
         let term = store.take_lease("me", T0).await.expect("taken");
         World { store, history, sealer, term, sequence: 0 }

@@ -4,7 +4,7 @@
 
 use super::{CHECKS, HOUR_US, Rows, T0, block_on, config, report, rollups, sample, step, stored};
 use crate::{
-    history::{History, SHARDS, SeriesKey, at, compactor::Compactor, sealer::Sealer, shard_of},
+    history::{History, SEAL_EVERY, SHARDS, SeriesKey, at, compactor::Compactor, sealer::Sealer, shard_of},
     store::{Error, Store, conformance::Engine},
 };
 use proptest::{prelude::*, strategy::ValueTree};
@@ -105,7 +105,7 @@ impl World {
         let history = opened.expect("opened");
         let least = history.cursor_min();
         let read = self.log.partition_point(|entry| entry.position <= least);
-        let mut sealer = Sealer::new(history.clone());
+        let mut sealer = Sealer::new(history.clone(), SEAL_EVERY);
         sealer.refresh().await.expect("read").expect("never back");
         Member { sealer, history, read, term }
     }

@@ -1,13 +1,21 @@
 //! What the tasks do as time passes.
 
-use super::{HOUR_US, Rows, T0, config, report, sample, stored};
+use super::{CHECKS, HOUR_US, Rows, T0, config, report, sample, stored};
 use crate::{
-    history::{History, Term, compactor::Compactor, reader, sealer::Sealer},
+    history::{
+        History, SEAL_EVERY, SHARDS, Term,
+        compactor::Compactor,
+        reader,
+        schedule::{DISTANCE, IDLE_DISTANCE},
+        sealer::Sealer,
+        shard_of,
+    },
     store::{DayOfCheck, Entry, Store},
-    tail::Tail,
+    tail::{self, Tail},
 };
 use runtime::clock::ManualClock;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
+use wire::sample::Sample;
 
 struct World {
     _folder: tempfile::TempDir,
@@ -28,11 +36,15 @@ impl World {
     /// A report of runs so many hours old, through the log.
     async fn report(&self, sequence: i64, hours: &[i64]) {
         let run = |hours: &i64| sample("home", "a", hours * 3_600);
-        let report = report("p", sequence, hours.iter().map(run).collect());
+        self.runs(sequence, hours.iter().map(run).collect()).await;
+    }
+
+    async fn runs(&self, sequence: i64, runs: Vec<Sample>) {
+        let report = report("p", sequence, runs);
         let raw = serde_json::value::to_raw_value(&report).expect("JSON");
         self.store.append(&[Entry::report(T0, 0, (T0, 0), report, &raw)]).await.expect("appended");
-        let tail = Tail::new(self.store.clone());
-        assert!(reader::read(&self.history, &tail).await.expect("read"), "there is room for all");
+        let mut log = Tail::new(self.store.clone()).reader();
+        assert!(reader::read(&self.history, &mut log).await.expect("read"), "there is room for all");
     }
 
     async fn sealed(&self) -> usize {
@@ -45,7 +57,7 @@ async fn every_shard_is_sealed_in_its_time_by_the_decider_in_force() {
     let world = world().await;
     let old = world.store.take_lease("old", T0).await.expect("taken");
     world.report(1, &[0, 1, 2]).await;
-    let mut sealer = Sealer::new(world.history.clone());
+    let mut sealer = Sealer::new(world.history.clone(), SEAL_EVERY);
     let minutes = async |sealer: &mut Sealer, term: Option<i64>, minutes: i64| {
         for _ in 0..minutes * 6 {
             sealer.pass(term).await.expect("never back");
@@ -75,11 +87,11 @@ async fn every_shard_is_sealed_in_its_time_by_the_decider_in_force() {
 async fn a_day_that_is_over_is_compacted_once_its_rows_are_there() {
     let world = world().await;
     let term = world.store.take_lease("me", T0).await.expect("taken");
-    let mut sealer = Sealer::new(world.history.clone());
+    let mut sealer = Sealer::new(world.history.clone(), SEAL_EVERY);
     sealer.refresh().await.expect("read").expect("never back");
     for flush in 0..3 {
         world.report(flush + 1, &[flush, 30 + flush]).await;
-        for shard in 0..crate::history::SHARDS {
+        for shard in 0..SHARDS {
             assert!(sealer.seal(term, shard).await.expect("sealed"));
         }
     }
@@ -105,4 +117,62 @@ async fn a_day_that_is_over_is_compacted_once_its_rows_are_there() {
     assert_eq!(levels(&day(today - 1)).await, [1]);
     assert_eq!(levels(&day(today)).await, [0, 0, 0], "today goes on");
     assert_eq!(stored(&world.store).await, all);
+}
+
+#[tokio::test]
+async fn a_collector_that_is_killed_every_few_seconds_gets_on() {
+    let mut world = world().await;
+    let each = CHECKS.len() as i64;
+    for life in 1..=10 * each {
+        // Whatever was in memory is gone.
+        let opened = History::open(world.store.clone(), &config(), Arc::new(world.clock.clone())).await;
+        world.history = opened.expect("opened");
+        let term = world.store.take_lease("me", T0).await.expect("taken");
+        let mut sealer = Sealer::new(world.history.clone(), SEAL_EVERY);
+        world.runs(life, CHECKS.iter().map(|check| sample(check, "a", life)).collect()).await;
+        for _ in 0..4 {
+            sealer.pass(Some(term)).await.expect("never back");
+            world.clock.advance_us(1_000_000);
+        }
+        let state = world.store.seal_state().await.expect("read");
+        let least = state.cursors.into_iter().min().expect("shards");
+        assert!(least > life - each, "the next life reads from {least} in life {life}");
+    }
+    let term = world.store.take_lease("me", T0).await.expect("taken");
+    let mut sealer = Sealer::new(world.history.clone(), SEAL_EVERY);
+    sealer.refresh().await.expect("read").expect("never back");
+    for shard in 0..SHARDS {
+        assert!(sealer.seal(term, shard).await.expect("sealed"));
+    }
+    assert_eq!(world.sealed().await as i64, 10 * each * each, "every run of all lives, once");
+}
+
+#[tokio::test]
+async fn what_the_log_has_left_far_behind_is_sealed_before_its_time() {
+    let world = world().await;
+    let term = world.store.take_lease("me", T0).await.expect("taken");
+    let mut sealer = Sealer::new(world.history.clone(), SEAL_EVERY);
+    // Much that is no history, so that the log grows and the rows do not press.
+    let mut runs = vec![sample("gone", "a", 0); 20_000];
+    runs.extend(CHECKS.iter().map(|check| sample(check, "a", 0)));
+    let mut report = report("p", 1, runs);
+    let each = tail::weight(&report) as u64;
+    let busy: BTreeSet<usize> = CHECKS.iter().map(|check| shard_of(check)).collect();
+    for position in 1..=70 {
+        report.sequence = position;
+        world.history.take(position, T0, 0, &report);
+        sealer.pass(Some(term)).await.expect("never back");
+        // Seven seconds in all: by time alone there is one turn.
+        world.clock.advance_us(100_000);
+        let behind = |shard: usize| world.history.heads().shards().nth(shard).map_or(0, |held| held.behind);
+        let mut far: Vec<u64> = busy.iter().map(|shard| behind(*shard)).collect();
+        far.sort_unstable();
+        for (rank, far) in (1..).zip(far) {
+            assert!(far <= DISTANCE * rank / busy.len() as u64 + each, "{rank}: {far} at {position}");
+        }
+    }
+    let state = world.store.seal_state().await.expect("read");
+    assert!(busy.iter().filter(|shard| state.cursors[**shard] > 10).count() > 1, "{:?}", state.cursors);
+    let lag = (IDLE_DISTANCE / each + 1) as i64;
+    assert!((0..SHARDS).all(|shard| busy.contains(&shard) || state.cursors[shard] >= 70 - lag));
 }

@@ -223,6 +223,43 @@ async fn a_file_system_that_becomes_read_only_is_told_and_heals() {
     store.close().await;
 }
 
+#[tokio::test]
+async fn a_write_is_tried_and_leaves_one_row() {
+    for engine in Engine::both() {
+        let store = engine.open().await;
+        for _ in 0..3 {
+            store.try_write().await.expect("written");
+        }
+        async fn count(store: &Store) -> Result<i64, Error> {
+            let (count,): (i64,) = write!(store, tx => {
+                sqlx::query_as("SELECT COUNT(*) FROM write_trial").fetch_one(&mut *tx).await?
+            });
+            Ok(count)
+        }
+        assert_eq!(count(&store).await.expect("counted"), 1);
+        store.close().await;
+        store.try_write().await.expect_err("closed");
+    }
+}
+
+/// The task of the collector, which reads all pages after an unclean end and heals.
+#[tokio::test]
+async fn whoever_watches_over_a_store_heals_it_and_stops_when_told() {
+    let engine = Engine::sqlite();
+    let store = engine.open().await;
+    let stop = CancellationToken::new();
+    let (_never, ready) = tokio::sync::watch::channel(false);
+    let task = tokio::spawn(store.clone().watch_over(ready, stop.clone()));
+    store.forbid_writing().await;
+    store.try_write().await.expect_err("read-only");
+    assert!(what(&store).contains("takes no writes"), "{}", what(&store));
+    heals(&store).await;
+    store.try_write().await.expect("it was healed");
+    stop.cancel();
+    tokio::time::timeout(Duration::from_secs(60), task).await.expect("it stops").expect("no panic");
+    store.close().await;
+}
+
 /// Another program with the file open in a writing transaction: a second `sqlx` in this process does the same.
 #[tokio::test]
 async fn a_locked_database_is_waited_for_then_told_and_heals() {

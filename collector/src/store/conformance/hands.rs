@@ -94,6 +94,22 @@ impl Store {
         self.execute("UPDATE log_head SET position = $1", position).await.expect("shortened");
     }
 
+    /// Writes bytes over what is stored: `$1` of a statement.
+    pub async fn overwrite(&self, sql: &'static str, bytes: &[u8]) {
+        async fn write(store: &Store, sql: &'static str, bytes: &[u8]) -> Result<u64, Error> {
+            Ok(write!(store, tx => sqlx::query(sql).bind(bytes).execute(&mut *tx).await?.rows_affected()))
+        }
+        assert!(write(self, sql, bytes).await.expect("written") > 0, "nothing was there to overwrite");
+    }
+
+    /// The same with a text.
+    pub async fn rewrite(&self, sql: &'static str, text: &str) {
+        async fn write(store: &Store, sql: &'static str, text: &str) -> Result<u64, Error> {
+            Ok(write!(store, tx => sqlx::query(sql).bind(text).execute(&mut *tx).await?.rows_affected()))
+        }
+        assert!(write(self, sql, text).await.expect("written") > 0, "nothing was there to rewrite");
+    }
+
     async fn execute(&self, sql: &'static str, number: i64) -> Result<(), Error> {
         write!(self, tx => sqlx::query(sql).bind(number).execute(&mut *tx).await.map(drop)?);
         Ok(())

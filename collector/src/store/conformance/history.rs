@@ -75,15 +75,15 @@ impl Store {
     }
 }
 
-fn key(check: &str, target: &str, part: &str) -> SeriesKey {
+pub fn key(check: &str, target: &str, part: &str) -> SeriesKey {
     SeriesKey { check: check.into(), probe: "p".into(), target: target.into(), part: part.into() }
 }
 
-fn segment(check: &str, day: i64, data: &[u8]) -> NewSegment {
+pub fn segment(check: &str, day: i64, data: &[u8]) -> NewSegment {
     NewSegment { day, check: check.into(), min_at: 1, max_at: 2, rows: 3, level: 0, data: data.into() }
 }
 
-fn rollup(seed: u64, count: usize) -> Rollup {
+pub fn rollup(seed: u64, count: usize) -> Rollup {
     let rows: Vec<Row> = Series::http(seed, T0.0, 1_000_000, Noise::Usual).take(count).collect();
     let mut rollup = Rollup::default();
     rows.iter().for_each(|row| rollup.add(row));

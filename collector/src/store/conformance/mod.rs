@@ -1,5 +1,8 @@
 //! Every function of the store, on SQLite and on PostgreSQL alike: one test body, two engines.
 
+mod compaction;
+mod complete;
+mod erasure;
 mod expiry;
 mod faults;
 mod hands;
@@ -8,6 +11,8 @@ mod history_read;
 mod integrity;
 mod lease;
 mod notices;
+mod replay;
+mod rollup_day;
 pub mod stories;
 mod upgrade;
 

@@ -93,6 +93,13 @@ pub async fn play(store: &Store) {
     assert_eq!(store.revise("a: 1", T0).await.expect("stored"), (1, true));
     assert_eq!(store.revise("a: 1", T0).await.expect("stored"), (1, false));
     assert_eq!(store.revise("a: 2", T0).await.expect("stored"), (2, true));
+    assert_eq!(store.document(1).await.expect("read").as_deref(), Some("a: 1"));
+    assert_eq!(store.document(2).await.expect("read").as_deref(), Some("a: 2"));
+    for never in [0, 3, i64::MAX] {
+        assert_eq!(store.document(never).await.expect("read"), None);
+    }
+    assert_eq!(store.documents(1).await.expect("read"), ["a: 2"]);
+    assert_eq!(store.documents(9).await.expect("read"), ["a: 2", "a: 1"]);
 }
 
 /// A window that `from` sent to `to`, begun at `started` seconds after [`T0`].
@@ -149,6 +156,20 @@ async fn log(store: &Store) {
     assert!(logged.is_sorted_by(|a, b| a.position < b.position));
     let rest = store.log_after(logged[1].position, 1).await.expect("read");
     assert_eq!(rest, logged[2..3]);
+    // After the first, up to and including the last.
+    let (first, last) = (logged[0].position, logged[2].position);
+    assert_eq!(store.log_between(first, last, 100).await.expect("read"), logged[1..3]);
+    assert_eq!(store.log_between(first, last, 1).await.expect("read"), logged[1..2]);
+    assert_eq!(store.log_between(last, last, 100).await.expect("read"), []);
+    assert_eq!(store.log_between(last, first, 100).await.expect("read"), []);
+    let packed = store.log_packed(first, last, 100).await.expect("read");
+    assert_eq!(packed.iter().map(|entry| entry.position).collect::<Vec<_>>(), [first + 1, last]);
+    assert!(packed.iter().all(|entry| entry.bytes() > 20), "{packed:?}");
+    let unpacked: Vec<_> = packed.into_iter().map(|entry| entry.unpack().expect("sound")).collect();
+    assert_eq!(unpacked, logged[1..3]);
+    assert!(store.log_packed(last, first, 100).await.expect("read").is_empty());
+    // What was refused had its place, too.
+    assert_eq!(store.log_head().await.expect("read"), 6);
 }
 
 async fn decisions(store: &Store) -> i64 {

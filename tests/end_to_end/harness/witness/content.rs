@@ -54,7 +54,7 @@ fn sample(random: &Random, scheduled: Micros) -> Sample {
         withheld: None,
     });
     Sample {
-        check: id(config::WITNESS_CHECK),
+        check: config::witness_check(us(config::WITNESS_CHECKS as f64) as usize),
         target: Target::Region(id(config::WITNESS_REGION)),
         scheduled,
         started: scheduled.plus_us(i64::from(us(900.0))),

@@ -3,10 +3,11 @@
 //! Reports are posted by HTTP without the product's own uplink, by several senders at a time: new ones together with
 //! those that were not acknowledged, out of order, in batches that overlap, now and then with some that were
 //! acknowledged, and once in a while with one twice. [`account`] keeps the books, [`content`] makes every report from
-//! its number alone, [`post`] is one request.
+//! its number alone, [`post`] is one request, [`history`] what the history must tell of it all.
 
 mod account;
 mod content;
+pub mod history;
 mod post;
 
 use super::{LONG, config, eventually};
