@@ -221,7 +221,7 @@ async fn evidence_is_read_alike_on_both_engines() {
         let store = engine.open().await;
         let (tls, dns) = (r#"{"fail": "tls"}"#, r#"{"fail": "dns"}"#);
         let all = EvidenceAsked { at: (0, i64::MAX), limit: 10, ..EvidenceAsked::default() };
-        let mut before = store.history().await.expect("a snapshot");
+        let mut before = store.lasting_history().await.expect("a snapshot");
         assert_eq!(before.evidence(&all).await.expect("read"), []);
         let samples = vec![
             sample(9, "a", "x", tls),
