@@ -4,7 +4,7 @@
 use crate::{
     config::Retention,
     history::Term,
-    store::{AUDIT_BITE, Error, Kind, Store},
+    store::{Error, Kind, Store},
 };
 use runtime::{clock::SharedClock, tasks::Passes};
 use std::time::Duration;
@@ -109,11 +109,11 @@ impl Keeper {
                 let expired = store.expire(kind, before, STEP).await?;
                 return Ok((expired.rows, expired.partitions, expired.more));
             }
-            What::States => return Ok((store.expire_replays(term, before).await?, 0, false)),
+            What::States => store.expire_replays(term, before).await?,
             What::Timeline => store.expire_timeline(term, before).await?,
-            What::Audit => return store.expire_audit(term, before).await.map(|rows| (rows, 0, rows > 0)),
+            What::Audit => store.expire_audit(term, before).await?,
         };
-        Ok((rows, 0, rows >= AUDIT_BITE.unsigned_abs()))
+        Ok((rows, 0, rows > 0))
     }
 }
 

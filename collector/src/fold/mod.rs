@@ -54,12 +54,10 @@ pub struct Fold {
     published: watch::Sender<Published>,
 }
 
-/// Why a role ended.
+/// Why deciding ended.
 enum Ended {
     /// The process stops.
     Stopping,
-    /// The lease was taken: this term is ours.
-    Claimed(i64),
     /// The lease is another's, or the database failed: only a fresh start from what was committed is sound.
     Lost,
 }
@@ -95,14 +93,8 @@ impl Fold {
 
     /// Follows until the lease is free, decides while it is held, until told to stop.
     pub async fn run(self, stop: CancellationToken) {
-        loop {
-            let term = match self.follow(&stop).await {
-                Ended::Claimed(term) => term,
-                Ended::Stopping => return,
-                Ended::Lost => continue,
-            };
-            let ended = self.decide(term, &stop).await;
-            if let Ended::Stopping = ended {
+        while let Some(term) = self.follow(&stop).await {
+            if let Ended::Stopping = self.decide(term, &stop).await {
                 return;
             }
             self.mandate.lose();

@@ -2,7 +2,7 @@
 //!
 //! It is read as of one moment, beside a collector that goes on. What is sealed by then comes from segments and
 //! roll-ups, day by day. What is not sealed yet is read from the log, after the position up to which its shard is sealed:
-//! every run comes once.
+//! every run comes once. Whoever takes the output may be slow, so the snapshot is one that lasts.
 
 use super::{Heads, SHARDS, SeriesKey, configured::Configured, query::selector::Selector};
 use crate::{
@@ -73,7 +73,7 @@ impl Export {
         mut each: impl FnMut(&SeriesKey, &Row) -> io::Result<()>,
     ) -> Result<Exported, Error> {
         let mut exported = Exported::default();
-        let mut snapshot = self.store.history().await?;
+        let mut snapshot = self.store.lasting_history().await?;
         let moment = self.moment(&mut snapshot).await?;
         let oldest = snapshot.oldest_day().await?.unwrap_or(i64::MAX / DAY_US).saturating_mul(DAY_US);
         let mut from = self.range.start.max(oldest);
@@ -144,7 +144,7 @@ impl Export {
         mut each: impl FnMut(&SeriesKey, i64, &Rollup) -> io::Result<()>,
     ) -> Result<Exported, Error> {
         let mut exported = Exported::default();
-        let mut snapshot = self.store.history().await?;
+        let mut snapshot = self.store.lasting_history().await?;
         let moment = self.moment(&mut snapshot).await?;
         let hour = |at: i64| at.div_euclid(HOUR_US) + i64::from(at.rem_euclid(HOUR_US) > 0);
         // Also the last hour is told as a whole, as its stored part is.
@@ -219,17 +219,20 @@ impl Export {
             order: Order::OldestFirst,
             ..EvidenceAsked::default()
         };
+        let mut snapshot = self.store.lasting_history().await?;
         loop {
-            let page = self.store.evidence(&asked).await?;
+            let page = snapshot.evidence(&asked).await?;
             for evidence in &page {
                 each(evidence)?;
             }
             exported.rows += page.len() as u64;
             match page.last() {
                 Some(last) => asked.after = Some((last.at, last.position, last.ordinal)),
-                None => return Ok(exported),
+                None => break,
             }
         }
+        snapshot.end().await?;
+        Ok(exported)
     }
 
     async fn moment(&self, snapshot: &mut Snapshot) -> Result<Moment, Error> {

@@ -3,7 +3,7 @@
 //! The tail of the log hands every report to [`History::take`], in order. Rows wait in [`Heads`], in shards; the
 //! collector that holds the lease seals one shard after the other (`sealer`) into segments and roll-ups, and merges the
 //! segments of days that are over (`compactor`). The others only drop what was sealed. After a restart the tail begins
-//! at [`History::cursor_min`], and each shard leaves out what it has sealed: every row ends in the database once.
+//! where the shard that is furthest behind is sealed, and each shard leaves out what it has sealed: every row ends in the database once.
 
 mod arrival;
 mod compactor;
@@ -88,7 +88,7 @@ struct Inner {
 }
 
 impl History {
-    /// Reads up to where the shards are sealed. The heads are empty: the log from [`History::cursor_min`] on fills them.
+    /// Reads up to where the shards are sealed. The heads are empty: the log from there on fills them.
     ///
     /// # Errors
     /// When the database fails.
@@ -115,6 +115,7 @@ impl History {
     }
 
     /// The log position after which the tail must begin, so that no unsealed row is missing: all before it is sealed.
+    #[cfg(test)]
     pub fn cursor_min(&self) -> i64 {
         self.0.heads.shards().map(|held| held.cursor).min().unwrap_or_default()
     }

@@ -9,7 +9,7 @@ use super::{
 use wire::Micros;
 
 /// Rows in one transaction.
-pub const BITE: i64 = 500;
+const BITE: i64 = 500;
 /// Configuration documents that are kept whatever their age.
 const DOCUMENTS: i64 = 20;
 
@@ -32,7 +32,7 @@ impl Store {
     }
 
     /// Deletes some timeline entries from before `before`, but never the newest, so that ids go on growing; says how
-    /// many. Fewer than [`BITE`] were the last.
+    /// many. None were the last.
     ///
     /// # Errors
     /// [`Error::Fenced`] when another decider has taken over, or when the database fails.

@@ -92,31 +92,20 @@ macro_rules! on {
 /// writer was quicker.
 macro_rules! write {
     ($store:expr, $tx:ident => $body:expr) => {
-        crate::store::db::transaction!($store, $tx, writer, "BEGIN IMMEDIATE", "BEGIN", true => $body)
-    };
-}
-
-/// Expands one body against a transaction that reads: everything in it is seen as of one moment.
-macro_rules! snapshot {
-    ($store:expr, $tx:ident => $body:expr) => {
-        crate::store::db::transaction!(
-            $store, $tx, readers, "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", false => $body
-        )
-    };
-}
-
-macro_rules! transaction {
-    ($store:expr, $tx:ident, $lite:ident, $sqlite:literal, $postgres:literal, $writes:literal => $body:expr) => {
         match &$store.db {
             crate::store::db::Db::Sqlite(lite) => {
-                let begun =
-                    crate::store::writing::Writing::begin(&lite.$lite, &$store.monitor, $sqlite, $writes);
+                let begun = crate::store::writing::Writing::begin(
+                    &lite.writer,
+                    &$store.monitor,
+                    "BEGIN IMMEDIATE",
+                    true,
+                );
                 let mut $tx = begun.await?;
                 let done = async { Ok::<_, crate::store::Error>($body) }.await;
                 $tx.finish(done).await?
             }
             crate::store::db::Db::Postgres(pool) => {
-                let begun = crate::store::writing::Writing::begin(pool, &$store.monitor, $postgres, $writes);
+                let begun = crate::store::writing::Writing::begin(pool, &$store.monitor, "BEGIN", true);
                 let mut $tx = begun.await?;
                 let work = async { Ok::<_, crate::store::Error>($body) };
                 let done = crate::store::writing::within(crate::store::db::PATIENCE, work).await;
@@ -126,7 +115,7 @@ macro_rules! transaction {
     };
 }
 
-pub(super) use {on, snapshot, transaction, write};
+pub(super) use {on, write};
 
 impl Store {
     /// Opens a database, making it if need be, migrates it, and looks whether it is sound.

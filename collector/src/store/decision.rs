@@ -147,8 +147,9 @@ impl Store {
             }
             tx.tell(Channel::Decided, "").await?;
             for plan in retold {
+                // A new round: its first failure is told, and it is tried as often at first.
                 sqlx::query(
-                    "UPDATE delivery SET state = 'pending', next_attempt = $3
+                    "UPDATE delivery SET state = 'pending', attempts = 0, next_attempt = $3
                      WHERE service = $1 AND generation = $2 AND state = 'acknowledged'",
                 )
                 .bind(plan.service.as_str()).bind(plan.generation).bind(now.0).execute(&mut *tx).await?;

@@ -24,7 +24,7 @@ pub struct Due {
     pub generation: i64,
     pub term: i64,
     pub receiver: ReceiverId,
-    /// Attempts made so far.
+    /// Attempts made since it was last told anew.
     pub attempts: i64,
     pub created: Micros,
     pub body: String,
@@ -137,7 +137,7 @@ impl Store {
     }
 
     /// Records an attempt, and tells the decision core through the log, in one transaction. The core hears of the
-    /// end, and of the first failure only.
+    /// end, and of the first failure only, each time that it has the plan told.
     ///
     /// # Errors
     /// [`Error::Fenced`] when another decider has taken over, or when the database fails; then the attempt is made
@@ -166,10 +166,11 @@ impl Store {
         });
         write!(self, tx => {
             check_term!(tx, term);
-            // A superseded delivery that was acknowledged after all keeps that fact; only its state stays. An attempt
-            // counts once, also when the answer to its commit was lost.
+            // A superseded delivery that was acknowledged after all keeps that fact; only its state stays. So does one
+            // that is told again. An attempt counts once, also when the answer to its commit was lost.
             let done = sqlx::query(
-                "UPDATE delivery SET attempts = attempts + 1, acknowledged = $2, last_error = $3, next_attempt = $4,
+                "UPDATE delivery SET attempts = attempts + 1, acknowledged = COALESCE($2, acknowledged),
+                        last_error = $3, next_attempt = $4,
                         state = CASE WHEN state = 'pending' THEN $5 ELSE state END
                  WHERE id = $1 AND attempts = $6",
             )
@@ -207,6 +208,7 @@ impl Store {
                                        next_attempt, acknowledged, last_error, body)
                  VALUES ($1, $2, $3, $4, $5, 'pending', 0, $6, $6, NULL, '', $7)
                  ON CONFLICT (id) DO UPDATE SET next_attempt = $6,
+                    attempts = CASE WHEN delivery.state = 'refused' THEN 0 ELSE delivery.attempts END,
                     state = CASE WHEN delivery.state = 'refused' THEN 'pending' ELSE delivery.state END",
             )
             .bind(&id).bind(plan.service.as_str()).bind(plan.generation).bind(plan.term).bind(receiver.as_str())

@@ -1,7 +1,7 @@
 //! Reading evidence: what is kept of failing and slow runs for a person to read.
 
 use super::{Error, Store, db::on};
-use sqlx::{FromRow, QueryBuilder};
+use sqlx::FromRow;
 
 /// Which evidence, and in which order. Empty lists take everything.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -55,43 +55,53 @@ pub struct StoredEvidence {
     pub withheld: Option<String>,
 }
 
+/// The question, for either engine, with [`EvidenceAsked`].
+macro_rules! evidence_query {
+    ($asked:expr) => {{
+        let asked: &crate::store::EvidenceAsked = $asked;
+        let (from, to) = asked.at;
+        let mut query = sqlx::QueryBuilder::new(
+            "SELECT position, ordinal, at, received, check_id, probe, target, outcome, slow, total_us, status,
+                step, summary, excerpt, address, served_by, trace_id, withheld FROM evidence WHERE at >= ",
+        );
+        query.push_bind(from).push(" AND at < ").push_bind(to);
+        let lists = [
+            (" AND check_id IN (", &asked.checks),
+            (" AND probe IN (", &asked.probes),
+            (" AND target IN (", &asked.targets),
+            (" AND outcome IN (", &asked.outcomes),
+        ];
+        for (words, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
+            query.push(words);
+            let mut values = query.separated(", ");
+            for value in list {
+                values.push_bind(value.clone());
+            }
+            query.push(")");
+        }
+        let (beyond, order) = match asked.order {
+            crate::store::Order::NewestFirst => ("<", " ORDER BY at DESC, position DESC, ordinal DESC LIMIT "),
+            crate::store::Order::OldestFirst => (">", " ORDER BY at, position, ordinal LIMIT "),
+        };
+        if let Some((at, position, ordinal)) = asked.after {
+            query.push(" AND (at, position, ordinal) ").push(beyond).push(" (").push_bind(at);
+            query.push(", ").push_bind(position).push(", ").push_bind(ordinal).push(")");
+        }
+        query.push(order).push_bind(asked.limit);
+        query
+    }};
+}
+
+pub(super) use evidence_query;
+
 impl Store {
     /// The first evidence that fits.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn evidence(&self, asked: &EvidenceAsked) -> Result<Vec<StoredEvidence>, Error> {
-        let (from, to) = asked.at;
         Ok(on!(self, pool => {
-            let mut query = QueryBuilder::new(
-                "SELECT position, ordinal, at, received, check_id, probe, target, outcome, slow, total_us, status,
-                    step, summary, excerpt, address, served_by, trace_id, withheld FROM evidence WHERE at >= ",
-            );
-            query.push_bind(from).push(" AND at < ").push_bind(to);
-            let lists = [
-                (" AND check_id IN (", &asked.checks),
-                (" AND probe IN (", &asked.probes),
-                (" AND target IN (", &asked.targets),
-                (" AND outcome IN (", &asked.outcomes),
-            ];
-            for (words, list) in lists.into_iter().filter(|(_, list)| !list.is_empty()) {
-                query.push(words);
-                let mut values = query.separated(", ");
-                for value in list {
-                    values.push_bind(value.clone());
-                }
-                query.push(")");
-            }
-            let (beyond, order) = match asked.order {
-                Order::NewestFirst => ("<", " ORDER BY at DESC, position DESC, ordinal DESC LIMIT "),
-                Order::OldestFirst => (">", " ORDER BY at, position, ordinal LIMIT "),
-            };
-            if let Some((at, position, ordinal)) = asked.after {
-                query.push(" AND (at, position, ordinal) ").push(beyond).push(" (").push_bind(at).push(", ").push_bind(position);
-                query.push(", ").push_bind(ordinal).push(")");
-            }
-            query.push(order).push_bind(asked.limit);
-            query.build_query_as().persistent(false).fetch_all(pool).await?
+            evidence_query!(asked).build_query_as().persistent(false).fetch_all(pool).await?
         }))
     }
 }

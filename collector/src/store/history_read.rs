@@ -1,19 +1,21 @@
-//! Reading history: cursors, series, roll-ups and segments, all as of one moment.
+//! Reading history: cursors, series, roll-ups, segments and evidence, all as of one moment.
 //!
 //! Decoding rows is what costs here, so each function selects only the columns that its caller needs, and hands rows
 //! on in batches, so that memory stays bounded however much is asked for.
 
 use super::{
     Error, Store,
-    db::Db,
+    db::{Db, PATIENCE},
     erasure::{Erased, erasures},
-    writing::Writing,
+    evidence_read::{EvidenceAsked, StoredEvidence, evidence_query},
+    health::Monitor,
+    writing::{Writing, within},
 };
 use crate::history::{Erasures, SeriesKey};
-use futures_util::TryStreamExt;
+use futures_util::{Stream, TryStreamExt};
 use series::{DAY_US, rollup::Rollup};
 use sqlx::{FromRow, Postgres, QueryBuilder, Sqlite};
-use std::{cmp::Reverse, ops::Range};
+use std::{cmp::Reverse, ops::Range, sync::Arc, time::Duration};
 
 /// The most values in one `IN (…)`.
 const LIST: usize = 512;
@@ -25,6 +27,9 @@ const BATCH: usize = 2048;
 #[must_use]
 pub struct Snapshot {
     tx: Reading,
+    monitor: Arc<Monitor>,
+    /// Whether the connection failed: nothing is to be had from it any more.
+    lost: bool,
 }
 
 enum Reading {
@@ -32,14 +37,36 @@ enum Reading {
     Postgres(Writing<Postgres>),
 }
 
-/// Expands one body of portable SQL against the transaction of a snapshot.
+/// Expands one body of portable SQL against the transaction of a snapshot. Like any other question, one of PostgreSQL has
+/// its time.
 macro_rules! seen {
     ($snapshot:expr, $tx:ident => $body:expr) => {
-        match &mut $snapshot.tx {
-            Reading::Sqlite($tx) => $body,
-            Reading::Postgres($tx) => $body,
-        }
+        asked!($snapshot, PATIENCE, $tx => $body)
     };
+}
+
+/// The same for what is handed on row by row, which takes as long as whoever takes it: [`next`] limits the wait for each.
+macro_rules! streamed {
+    ($snapshot:expr, $tx:ident => $body:expr) => {
+        asked!($snapshot, Duration::MAX, $tx => $body)
+    };
+}
+
+macro_rules! asked {
+    ($snapshot:expr, $limit:expr, $tx:ident => $body:expr) => {{
+        let read = match &mut $snapshot.tx {
+            Reading::Sqlite($tx) => async { Ok::<_, Error>($body) }.await,
+            Reading::Postgres($tx) => within($limit, async { Ok::<_, Error>($body) }).await,
+        };
+        $snapshot.noted(read)?
+    }};
+}
+
+/// The next row of an answer, if it comes in time.
+async fn next<T>(
+    rows: &mut (impl Stream<Item = Result<T, sqlx::Error>> + Unpin),
+) -> Result<Option<T>, Error> {
+    within(PATIENCE, async { Ok(rows.try_next().await?) }).await
 }
 
 /// Adds a list of values. It is filled up with its last value to a power of two, so that there are few different
@@ -181,7 +208,24 @@ impl Store {
                 Reading::Postgres(Writing::begin(pool, &self.monitor, begin, false).await?)
             }
         };
-        Ok(Snapshot { tx })
+        Ok(Snapshot { tx, monitor: Arc::clone(&self.monitor), lost: false })
+    }
+
+    /// History as of now, for whoever stands still between two questions, as an export does while nobody takes its
+    /// output. PostgreSQL would end that transaction like one of a collector that was stopped.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lasting_history(&self) -> Result<Snapshot, Error> {
+        let mut snapshot = self.history().await?;
+        if let Reading::Postgres(tx) = &mut snapshot.tx {
+            let unlimited = sqlx::raw_sql(
+                "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0",
+            );
+            let set = within(PATIENCE, async { Ok(unlimited.execute(&mut **tx).await.map(drop)?) }).await;
+            snapshot.noted(set)?;
+        }
+        Ok(snapshot)
     }
 }
 
@@ -191,10 +235,30 @@ impl Snapshot {
     /// # Errors
     /// When the database fails; what was read before is right all the same.
     pub async fn end(self) -> Result<(), Error> {
+        // It would not answer this either; without an end the connection is closed.
+        if self.lost {
+            return Ok(());
+        }
         match self.tx {
             Reading::Sqlite(tx) => tx.finish(Ok(())).await,
             Reading::Postgres(tx) => tx.finish(Ok(())).await,
         }
+    }
+
+    /// Takes in how a question went, and passes it on.
+    fn noted<T>(&mut self, read: Result<T, Error>) -> Result<T, Error> {
+        self.lost |= read.as_ref().is_err_and(|error| error.trouble().is_some());
+        self.monitor.read(read)
+    }
+
+    /// The first evidence that fits.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn evidence(&mut self, asked: &EvidenceAsked) -> Result<Vec<StoredEvidence>, Error> {
+        Ok(
+            seen!(self, tx => evidence_query!(asked).build_query_as().persistent(false).fetch_all(&mut **tx).await?),
+        )
     }
 
     /// Up to which position of the log each shard is sealed; shards without an entry are at 0.
@@ -355,7 +419,7 @@ impl Snapshot {
     ) -> Result<(), Error> {
         for list in series.chunks(LIST) {
             let sketch = if sketches { ", sketch" } else { "" };
-            seen!(self, tx => {
+            let go_on = streamed!(self, tx => {
                 let mut query = QueryBuilder::new("SELECT series, hour, ok, sum_us, min_us, max_us, ");
                 query.push(REST).push(sketch).push(" FROM rollup WHERE hour >= ").push_bind(hours.start);
                 query.push(" AND hour < ").push_bind(hours.end).push(" AND series IN (");
@@ -363,19 +427,19 @@ impl Snapshot {
                 query.push(")");
                 let mut rows = query.build_query_as::<StoredRollup>().fetch(&mut **tx);
                 let mut batch = Vec::with_capacity(BATCH);
-                while let Some(row) = rows.try_next().await? {
+                let mut go_on = true;
+                while go_on && let Some(row) = next(&mut rows).await? {
                     batch.push(row);
                     if batch.len() == BATCH {
                         let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-                        if !hand_on(full).await {
-                            return Ok(());
-                        }
+                        go_on = hand_on(full).await;
                     }
                 }
-                if !hand_on(batch).await {
-                    return Ok(());
-                }
+                go_on && hand_on(batch).await
             });
+            if !go_on {
+                break;
+            }
         }
         Ok(())
     }
@@ -397,19 +461,22 @@ impl Snapshot {
             Packed::Hours => "hours",
         };
         for list in checks.chunks(LIST) {
-            seen!(self, tx => {
+            let go_on = streamed!(self, tx => {
                 let mut query = QueryBuilder::new("SELECT day, check_id, ");
                 query.push(column).push(" AS data FROM rollup_day WHERE day >= ").push_bind(days.start);
                 query.push(" AND day < ").push_bind(days.end).push(" AND check_id IN (");
                 listed!(query, list);
                 query.push(")");
                 let mut rows = query.build_query_as::<StoredDay>().fetch(&mut **tx);
-                while let Some(row) = rows.try_next().await? {
-                    if !hand_on(row).await {
-                        return Ok(());
-                    }
+                let mut go_on = true;
+                while go_on && let Some(row) = next(&mut rows).await? {
+                    go_on = hand_on(row).await;
                 }
+                go_on
             });
+            if !go_on {
+                break;
+            }
         }
         Ok(())
     }
@@ -425,7 +492,7 @@ impl Snapshot {
     ) -> Result<(), Error> {
         let (days, (from, to)) = (of.days(), of.at);
         for list in of.checks.chunks(LIST) {
-            seen!(self, tx => {
+            let go_on = streamed!(self, tx => {
                 let mut query = QueryBuilder::new("SELECT data FROM segment WHERE day >= ");
                 query.push_bind(days.start).push(" AND day < ").push_bind(days.end);
                 query.push(" AND max_at >= ").push_bind(from).push(" AND min_at < ").push_bind(to);
@@ -433,12 +500,15 @@ impl Snapshot {
                 listed!(query, list);
                 query.push(") ORDER BY day, check_id, number");
                 let mut rows = query.build_query_scalar::<Vec<u8>>().fetch(&mut **tx);
-                while let Some(data) = rows.try_next().await? {
-                    if !hand_on(data).await {
-                        return Ok(());
-                    }
+                let mut go_on = true;
+                while go_on && let Some(data) = next(&mut rows).await? {
+                    go_on = hand_on(data).await;
                 }
+                go_on
             });
+            if !go_on {
+                break;
+            }
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Error, Store,
-    db::{Db, snapshot},
+    db::{Db, on},
 };
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
@@ -13,13 +13,14 @@ impl Store {
     /// # Errors
     /// [`Error::Damaged`] with what does not fit.
     pub(super) async fn look_over(&self) -> Result<(), Error> {
-        let (head, newest, decided): (i64, i64, i64) = snapshot!(self, tx => {
+        // One statement sees one moment.
+        let (head, newest, decided): (i64, i64, i64) = on!(self, pool => {
             sqlx::query_as(
                 "SELECT CAST(COALESCE((SELECT MAX(position) FROM log_head), -1) AS BIGINT),
                         CAST(COALESCE((SELECT MAX(position) FROM report_log), 0) AS BIGINT),
                         CAST(COALESCE((SELECT MAX(position) FROM decision_state), 0) AS BIGINT)",
             )
-            .fetch_one(&mut *tx).await?
+            .fetch_one(pool).await?
         });
         for (what, position) in [("the newest entry of the log", newest), ("the decider's state", decided)] {
             if position > head {

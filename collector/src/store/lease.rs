@@ -11,7 +11,7 @@
 use super::{
     Error, Store,
     db::{Db, on, write},
-    writing::Writing,
+    writing::{Writing, within},
 };
 use sqlx::{Postgres, Sqlite};
 use std::time::Duration;
@@ -107,18 +107,17 @@ impl Store {
         let Db::Postgres(pool) = &self.db else { return self.take_lease(holder, now).await.map(Some) };
         let least = now.0 / 1_000_000;
         let expires = i64::try_from(EXPIRES.as_micros()).unwrap_or(i64::MAX);
-        // Looked at first, so that collectors that wait write nothing.
-        let free: Option<(bool,)> = self.monitor.read(
-            sqlx::query_as(concat!(
+        // Looked at first, so that collectors that wait write nothing. Whoever waits longer than a lease lasts, over a
+        // link that was cut, would find it free on another connection.
+        let look = async {
+            let free = sqlx::query_as(concat!(
                 "SELECT renewed < ",
                 database_now!(),
                 " - $1 FROM lease WHERE name = 'decider'"
-            ))
-            .bind(expires)
-            .fetch_optional(pool)
-            .await
-            .map_err(Error::from),
-        )?;
+            ));
+            Ok(free.bind(expires).fetch_optional(pool).await?)
+        };
+        let free: Option<(bool,)> = self.monitor.read(within(EXPIRES, look).await)?;
         if matches!(free, Some((false,))) {
             return Ok(None);
         }

@@ -41,7 +41,6 @@ mod writing;
 #[cfg(test)]
 pub(crate) mod conformance;
 
-pub use audit::BITE as AUDIT_BITE;
 pub use compaction::{DayOfCheck, Replacement, SegmentInfo};
 pub use db::{Options, Place, Store};
 pub use decision::{Commit, NewPlan, Saved};

@@ -169,6 +169,18 @@ impl Store {
         Ok(())
     }
 
+    /// Writes over what is packed of a check, and over the quantiles of all rows when told to.
+    pub async fn damage_packed(&self, check: &str, rows_too: bool) -> Result<(), Error> {
+        crate::store::db::write!(self, tx => {
+            sqlx::query("UPDATE rollup_day SET whole = $1, hours = $1 WHERE check_id = $2")
+                .bind(&b"damaged"[..]).bind(check).execute(&mut *tx).await?;
+            if rows_too {
+                sqlx::query("UPDATE rollup SET sketch = $1").bind(&b"damaged"[..]).execute(&mut *tx).await?;
+            }
+        });
+        Ok(())
+    }
+
     /// Fails where what is packed is not what the rows say; says how many days are packed.
     pub async fn compare_packed(&self) -> Result<usize, Error> {
         let rows: Vec<Stored> = on!(self, pool => {

@@ -114,6 +114,8 @@ pub struct Queries {
     config: Arc<Config>,
     heads: Heads,
     permits: Arc<Semaphore>,
+    /// Of segments that are read for a page of single runs, before it ends early; at least 1.
+    page_rows_most: u64,
 }
 
 /// The series of a question, as the database knows them.
@@ -127,7 +129,14 @@ struct Found {
 impl Queries {
     /// Answers from a store and from the rows in memory.
     pub fn new(store: Store, config: Arc<Config>, heads: Heads) -> Queries {
-        Queries { store, config, heads, permits: Arc::new(Semaphore::new(AT_A_TIME)) }
+        let permits = Arc::new(Semaphore::new(AT_A_TIME));
+        Queries { store, config, heads, permits, page_rows_most: ROWS_MOST }
+    }
+
+    /// The same, with pages that read less.
+    #[cfg(test)]
+    pub fn reading_most(self, page_rows_most: u64) -> Queries {
+        Queries { page_rows_most, ..self }
     }
 
     /// Answers a question. `now` is needed to know what cannot have been measured yet.

@@ -1,11 +1,13 @@
 //! Whole hours from packed roll-ups, and which of them have to be read from the rows instead.
+//!
+//! What is packed is a copy: where it is damaged, the rows are as good.
 
 use super::tally::Piece;
 use crate::{
     history::SeriesKey,
     store::{self, Packed, Snapshot},
 };
-use series::grid::Plan;
+use series::{bundle, grid::Plan};
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
@@ -15,8 +17,8 @@ use tokio::sync::mpsc;
 /// Hours that have to be read from rows, and of which series.
 pub type Rest = Vec<(Range<i64>, Vec<i64>)>;
 
-/// Hands on what is packed of the plan's hours, and says what is not packed: it may be among the roll-ups, or nothing
-/// was measured.
+/// Hands on what is packed of the plan's hours, and says what is not packed, or cannot be read: it may be among the
+/// roll-ups, or nothing was measured.
 pub async fn read(
     snapshot: &mut Snapshot,
     plan: &Plan,
@@ -49,15 +51,20 @@ pub async fn read(
             continue;
         }
         let hand_on = |packed: store::StoredDay| {
-            match found.get_mut(&packed.check_id) {
-                Some(days) => {
+            let sound = bundle::decode(&packed.data).map(drop);
+            match (&sound, found.get_mut(&packed.check_id)) {
+                (Err(error), _) => {
+                    let (day, check) = (packed.day, &packed.check_id);
+                    tracing::warn!(day, check, %error, "packed roll-ups cannot be read; the rows answer instead");
+                }
+                (Ok(()), Some(days)) => {
                     days.insert(packed.day);
                 }
-                None => {
+                (Ok(()), None) => {
                     found.insert(packed.check_id.clone(), BTreeSet::from([packed.day]));
                 }
             }
-            async move { sender.send(Piece::Days(what, packed)).await.is_ok() }
+            async move { sound.is_err() || sender.send(Piece::Days(what, packed)).await.is_ok() }
         };
         snapshot.packed(&checks, days, what, hand_on).await?;
     }

@@ -1,4 +1,7 @@
 //! Single runs, newest first, page by page.
+//!
+//! A page reads segments from the newest on until it is full. Where what is asked for is rare, that could be all of them:
+//! after some millions of rows a page ends early, with fewer runs or none, and its cursor goes on from there.
 
 use super::{HeadRows, Queries, Refused, Selector, find, sift};
 use crate::{
@@ -6,9 +9,19 @@ use crate::{
     store::{SegmentsOf, Snapshot},
 };
 use series::{Row, segment};
-use std::{cmp::Reverse, collections::HashMap, fmt, ops::Range, str::FromStr, sync::Arc};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+    fmt,
+    ops::Range,
+    str::FromStr,
+    sync::Arc,
+};
 use tokio::task::spawn_blocking;
 use wire::{Micros, history::SampleView};
+
+/// Rows beyond twice those that have a place, before they are sorted.
+const SPARE: usize = 10_000;
 
 /// Where a page ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +31,9 @@ pub struct Cursor {
     /// How many of the runs that started then have been given.
     pub given: usize,
 }
+
+/// The most runs of one instant that pages can be cut in: a page holds that many more than it shows.
+const GIVEN_MOST: usize = u16::MAX as usize;
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,42 +81,12 @@ impl Queries {
         }
         let heads = self.copy_heads(&asked.selector, range.clone()).await?;
         let mut snapshot = self.store.history().await?;
-        let newest =
-            newest_rows(&mut snapshot, heads, &asked.selector, &range, given + asked.limit + 1).await;
+        let newest = Newest { rows: Vec::new(), most: given + asked.limit + 1, complete_after: None };
+        let newest = newest.read(&mut snapshot, heads, &asked.selector, &range, self.page_rows_most).await;
         // What was read is right, whatever becomes of the connection.
         let _ = snapshot.end().await;
-        Ok(newest?.page(given, asked.limit, asked.after))
+        newest?.page(given, asked.limit, asked.after)
     }
-}
-
-async fn newest_rows(
-    snapshot: &mut Snapshot,
-    heads: Vec<HeadRows>,
-    selector: &Selector,
-    range: &Range<i64>,
-    most: usize,
-) -> Result<Newest, Refused> {
-    let mut newest = Newest { rows: Vec::new(), most };
-    for head in sift(snapshot, heads).await? {
-        let key = Arc::new(head.key);
-        newest.add(head.rows.into_iter().map(|(_, row)| (Arc::clone(&key), row)));
-    }
-    let checks = selector.check_names();
-    let found = find(snapshot, selector, &checks).await?;
-    let series: HashMap<i64, Arc<SeriesKey>> =
-        found.series.into_iter().map(|(id, key)| (id, Arc::new(key))).collect();
-    let series = Arc::new(series);
-    let of = SegmentsOf { checks: &checks, at: (range.start, range.end) };
-    for facts in snapshot.segment_facts(of).await? {
-        // The segments that are left end earlier than this one, so they have nothing newer.
-        if series.is_empty() || newest.is_full_down_to(facts.max_at) {
-            break;
-        }
-        let Some(bytes) = snapshot.segment(&facts).await? else { continue };
-        let (series, range) = (Arc::clone(&series), range.clone());
-        newest = spawn_blocking(move || newest.with_segment(&bytes, &series, &range)).await?;
-    }
-    Ok(newest)
 }
 
 /// The newest rows among those that were seen.
@@ -108,12 +94,65 @@ struct Newest {
     rows: Vec<(Arc<SeriesKey>, Row)>,
     /// One more than is shown, which tells whether there is another page.
     most: usize,
+    /// Only rows that started after it are all here; none when that is all of them.
+    complete_after: Option<i64>,
 }
 
 impl Newest {
+    async fn read(
+        mut self,
+        snapshot: &mut Snapshot,
+        heads: Vec<HeadRows>,
+        selector: &Selector,
+        range: &Range<i64>,
+        rows_most: u64,
+    ) -> Result<Newest, Refused> {
+        for head in sift(snapshot, heads).await? {
+            let key = Arc::new(head.key);
+            self.add(head.rows.into_iter().map(|(_, row)| (Arc::clone(&key), row)));
+        }
+        self.settle();
+        let found = find(snapshot, selector, &selector.check_names()).await?;
+        let checks: BTreeSet<String> = found.series.iter().map(|(_, key)| key.check.clone()).collect();
+        let checks: Vec<String> = checks.into_iter().collect();
+        let series: HashMap<i64, Arc<SeriesKey>> =
+            found.series.into_iter().map(|(id, key)| (id, Arc::new(key))).collect();
+        let series = Arc::new(series);
+        let of = SegmentsOf { checks: &checks, at: (range.start, range.end) };
+        let (mut rows_read, mut oldest_read) = (0, i64::MAX);
+        for facts in snapshot.segment_facts(of).await? {
+            // The segments that are left end earlier than this one, so they have nothing newer.
+            if self.is_full_down_to(facts.max_at) {
+                break;
+            }
+            // Only where none that was read reaches beyond: it would be read for the next page too. The end of a day is
+            // such a place.
+            if rows_read >= rows_most && facts.max_at < oldest_read {
+                self.complete_after = Some(facts.max_at);
+                break;
+            }
+            let Some(bytes) = snapshot.segment(&facts).await? else { continue };
+            rows_read += u64::try_from(facts.row_count).unwrap_or(0);
+            oldest_read = oldest_read.min(facts.min_at);
+            let (series, range) = (Arc::clone(&series), range.clone());
+            self = spawn_blocking(move || self.with_segment(&bytes, &series, &range)).await?;
+        }
+        Ok(self)
+    }
+
     fn add(&mut self, rows: impl Iterator<Item = (Arc<SeriesKey>, Row)>) {
         self.rows.extend(rows);
-        self.rows.sort_by(|(a, x), (b, y)| (Reverse(x.at), a, x.attempt).cmp(&(Reverse(y.at), b, y.attempt)));
+        // Rarely, because it sorts.
+        if self.rows.len() > 2 * self.most + SPARE {
+            self.settle();
+        }
+    }
+
+    /// Brings the rows into their order, the same on each page, and leaves those that have a place.
+    fn settle(&mut self) {
+        self.rows.sort_by(|(a, x), (b, y)| {
+            (Reverse(x.at), a, x.attempt, x.total_us).cmp(&(Reverse(y.at), b, y.attempt, y.total_us))
+        });
         self.rows.truncate(self.most);
     }
 
@@ -148,10 +187,14 @@ impl Newest {
                 Err(error) => tracing::error!(series = id, %error, "rows of a segment cannot be read"),
             }
         }
+        self.settle();
         self
     }
 
-    fn page(self, given: usize, limit: usize, after: Option<Cursor>) -> Page {
+    fn page(mut self, given: usize, limit: usize, after: Option<Cursor>) -> Result<Page, Refused> {
+        if let Some(at) = self.complete_after {
+            self.rows.retain(|(_, row)| row.at > at);
+        }
         let more = self.rows.len() == self.most;
         let shown: Vec<_> = self.rows.into_iter().skip(given).take(limit).collect();
         let next = shown.last().filter(|_| more).map(|(_, last)| {
@@ -159,7 +202,13 @@ impl Newest {
             let before = after.filter(|after| after.at == last.at).map_or(0, |after| after.given);
             Cursor { at: last.at, given: before + same }
         });
-        (shown.into_iter().filter_map(|(key, row)| view(&key, &row)).collect(), next)
+        if next.is_some_and(|next| next.given > GIVEN_MOST) {
+            return Err(Refused::TooMuch(format!(
+                "more than {GIVEN_MOST} runs began at the same instant: name probes, targets or a part"
+            )));
+        }
+        let next = next.or(self.complete_after.map(|at| Cursor { at, given: 0 }));
+        Ok((shown.into_iter().filter_map(|(key, row)| view(&key, &row)).collect(), next))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     Engine,
+    hands::Frozen,
     stories::{T0, report},
     until,
 };
@@ -373,6 +374,31 @@ async fn statements_and_waits_for_locks_end() {
     let error = store.revise("a: 1", T0).await.expect_err("locked");
     assert_eq!(error.reaction(), Reaction::Retry, "{error:?}");
     assert_eq!(*store.health().borrow(), Health::Ok);
+    other.0.kill().expect("it is ours");
+    other.0.wait().expect("it ended");
+}
+
+#[tokio::test]
+async fn a_claim_whose_answer_is_lost_ends() {
+    let engine = Engine::postgres();
+    let store = engine.open().await;
+    let term = store.claim("one", T0).await.expect("asked").expect("free");
+    store.release(term).await.expect("released");
+    let mut other = Psql::start(&engine, "BEGIN; LOCK TABLE lease; SELECT pg_sleep(60)");
+    let locked = "SELECT COUNT(*) > 0 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+                  WHERE c.relname = 'lease' AND l.mode = 'AccessExclusiveLock' AND l.granted";
+    until("the table is locked", async || engine.cluster().query(locked) == "t").await;
+    let claimant = store.clone();
+    let claiming = tokio::spawn(async move { claimant.claim("other", T0).await });
+    let asking = "wait_event_type = 'Lock' AND query LIKE 'SELECT renewed%'";
+    let count = format!("SELECT COUNT(*) FROM pg_stat_activity WHERE {asking}");
+    until("it asks", async || claiming.is_finished() || engine.cluster().query(&count) == "1").await;
+    let frozen = Frozen::sessions(engine.cluster(), asking);
+    tokio::time::pause();
+    let ended = tokio::time::timeout(Duration::from_secs(60), claiming).await;
+    let error = ended.expect("in time").expect("no panic").expect_err("no answer");
+    assert_eq!(error.reaction(), Reaction::Retry, "{error:?}");
+    drop(frozen);
     other.0.kill().expect("it is ours");
     other.0.wait().expect("it ended");
 }

@@ -6,7 +6,34 @@ use crate::store::{
     lease::Fence,
     writing::Writing,
 };
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use sqlx::{Executor, Postgres};
+
+/// Processes of a PostgreSQL server that stand still until this is dropped: they have the question, and their answer
+/// never comes, as over a link that was cut.
+pub struct Frozen(Vec<Pid>);
+
+impl Frozen {
+    /// Freezes the processes of the sessions that fit a condition on `pg_stat_activity`.
+    pub fn sessions(cluster: &test_postgres::Cluster, condition: &str) -> Frozen {
+        let pids = cluster.query(&format!("SELECT pid FROM pg_stat_activity WHERE {condition}"));
+        let pids: Vec<Pid> = pids.lines().map(|pid| Pid::from_raw(pid.parse().expect("a number"))).collect();
+        pids.iter().for_each(|pid| kill(*pid, Signal::SIGSTOP).expect("it runs"));
+        Frozen(pids)
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        for pid in &self.0 {
+            // One that is gone is well too.
+            let _ = kill(*pid, Signal::SIGCONT);
+        }
+    }
+}
 
 impl Store {
     /// A writing transaction on PostgreSQL in which nothing goes on.

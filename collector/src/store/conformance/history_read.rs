@@ -1,14 +1,19 @@
 //! What the store must tell of the history and of evidence.
 
-use super::{Engine, stories};
+use super::{Engine, hands::Frozen, stories};
 use crate::{
     history::{
         SeriesKey,
-        query::tests::world::{Place, T0, key, row},
+        export::Export,
+        query::{
+            selector::{Part, Selector},
+            tests::world::{Place, T0, key, row},
+        },
     },
-    store::{Entry, Error, EvidenceAsked, Order, SegmentsOf, Store, StoredEvidence, db::write},
+    store::{Entry, Error, EvidenceAsked, Order, Reaction, SegmentsOf, Store, StoredEvidence, db::write},
 };
 use series::{DAY_US, HOUR_US, Row};
+use std::{sync::Arc, time::Duration};
 use wire::{
     Micros,
     report::Report,
@@ -123,33 +128,111 @@ async fn what_was_erased_is_told_until_all_is_sealed() {
     }
 }
 
+/// A run with evidence, so many seconds before `stories::T0`.
+fn sample(seconds: i64, check: &str, target: &str, outcome: &str) -> Sample {
+    let at = stories::T0.0 - seconds * 1_000_000;
+    let text = format!(
+        r#"{{"check": "{check}", "target": "{target}", "scheduled": {at}, "started": {at}, "total_us": 9,
+            "outcome": {outcome}, "slow": true, "address": null, "status": 500, "served_by": null,
+            "bytes": null, "trace_id": null,
+            "evidence": {{"summary": "{check} {seconds}", "step": null, "excerpt": null}}}}"#
+    );
+    serde_json::from_str(&text).expect("a sample")
+}
+
+async fn report(store: &Store, samples: Vec<Sample>) {
+    let report = Report { probe: "p1".parse().expect("an id"), sequence: 1, samples, mesh: Vec::new() };
+    let raw = serde_json::value::to_raw_value(&report).expect("JSON");
+    let entry = Entry::report(stories::T0, 0, (stories::T0, 0), report, &raw);
+    assert_eq!(stories::append(store, &[entry]).await, [true]);
+}
+
+/// A transaction in which nothing goes on is ended by the server after 5 s, but not an export's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_export_whose_output_is_slow_goes_on() {
+    let engine = Arc::new(Engine::postgres());
+    let place = Place::open(engine.open().await).await;
+    let text = "version: 1\nregions: {a: {}, x: {}}\nprobes: {p1: {region: a, token: {env: T}}}\n\
+                services: {shop: {regions: {x: http://x}}}\nchecks: {a: {service: shop, http: {}}}\n";
+    place.store.revise(text, stories::T0).await.expect("stored");
+    report(&place.store, vec![sample(9, "a", "x", r#""ok""#)]).await;
+    place.seal(&place.log(&rows()), true).await;
+    let export = Export {
+        store: place.store.clone(),
+        selector: Selector { part: Part::Every, ..Selector::default() },
+        range: T0..T0 + 3 * DAY_US,
+    };
+    // Once for each export: until all transactions that stand still have done so for longer than the server allows.
+    let slow = || {
+        let (engine, mut first) = (Arc::clone(&engine), true);
+        move || {
+            let fresh = "SELECT COUNT(*) FROM pg_stat_activity WHERE state = 'idle in transaction'
+                         AND state_change > now() - interval '6 s'";
+            if std::mem::take(&mut first) {
+                tokio::task::block_in_place(|| {
+                    while engine.cluster().query(fresh) != "0" {
+                        std::thread::sleep(Duration::from_millis(50));
+                    }
+                });
+            }
+            Ok(())
+        }
+    };
+    let (samples, rollups, evidence) = (export.clone(), export.clone(), export);
+    let (mut one, mut two, mut three) = (slow(), slow(), slow());
+    let exports = [
+        tokio::spawn(async move { samples.samples(|_, _| one()).await }),
+        tokio::spawn(async move { rollups.rollups(|_, _, _| two()).await }),
+        tokio::spawn(async move { evidence.evidence(|_| three()).await }),
+    ];
+    let mut exported = Vec::new();
+    for export in exports {
+        exported.push(export.await.expect("no panic").expect("exported").rows);
+    }
+    assert_eq!(exported, [193, 97, 1]);
+    place.store.close().await;
+}
+
+#[tokio::test]
+async fn a_question_about_history_whose_answer_is_lost_ends() {
+    let engine = Engine::postgres();
+    let store = engine.open().await;
+    let (mut one, mut other) = (store.history().await.expect("begun"), store.history().await.expect("begun"));
+    let frozen = Frozen::sessions(engine.cluster(), "state = 'idle in transaction'");
+    tokio::time::pause();
+    let within = Duration::from_secs(40);
+    let cursors = tokio::time::timeout(within, one.cursors()).await.expect("in time");
+    assert_eq!(cursors.map(drop).map_err(|error| error.reaction()), Err(Reaction::Retry));
+    let of = SegmentsOf { checks: &["a".to_owned()], at: (0, DAY_US) };
+    let segments = other.segments(of, |_| std::future::ready(true));
+    let segments = tokio::time::timeout(within, segments).await.expect("in time");
+    assert_eq!(segments.map_err(|error| error.reaction()), Err(Reaction::Retry));
+    for snapshot in [one, other] {
+        let ended = tokio::time::timeout(Duration::from_secs(1), snapshot.end()).await;
+        ended.expect("it is not asked again").expect("nothing to do");
+    }
+    assert!(store.health().borrow().degraded().is_some(), "it is told");
+    drop(frozen);
+}
+
 #[tokio::test]
 async fn evidence_is_read_alike_on_both_engines() {
     for engine in Engine::both() {
         let store = engine.open().await;
-        let sample = |seconds: i64, check: &str, target: &str, outcome: &str| -> Sample {
-            let at = stories::T0.0 - seconds * 1_000_000;
-            let text = format!(
-                r#"{{"check": "{check}", "target": "{target}", "scheduled": {at}, "started": {at}, "total_us": 9,
-                    "outcome": {outcome}, "slow": true, "address": null, "status": 500, "served_by": null,
-                    "bytes": null, "trace_id": null,
-                    "evidence": {{"summary": "{check} {seconds}", "step": null, "excerpt": null}}}}"#
-            );
-            serde_json::from_str(&text).expect("a sample")
-        };
         let (tls, dns) = (r#"{"fail": "tls"}"#, r#"{"fail": "dns"}"#);
+        let all = EvidenceAsked { at: (0, i64::MAX), limit: 10, ..EvidenceAsked::default() };
+        let mut before = store.lasting_history().await.expect("a snapshot");
+        assert_eq!(before.evidence(&all).await.expect("read"), []);
         let samples = vec![
             sample(9, "a", "x", tls),
             sample(8, "a", "y", dns),
             sample(7, "b", "x", r#""ok""#),
             sample(7, "a", "x", tls),
         ];
-        let report = Report { probe: "p1".parse().expect("an id"), sequence: 1, samples, mesh: Vec::new() };
-        let raw = serde_json::value::to_raw_value(&report).expect("JSON");
-        let entry = Entry::report(stories::T0, 0, (stories::T0, 0), report, &raw);
-        assert_eq!(stories::append(&store, &[entry]).await, [true]);
+        report(&store, samples).await;
+        assert_eq!(before.evidence(&all).await.expect("read"), [], "as of its moment");
+        before.end().await.expect("ended");
 
-        let all = EvidenceAsked { at: (0, i64::MAX), limit: 10, ..EvidenceAsked::default() };
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let told =
             |rows: &[StoredEvidence]| -> Vec<String> { rows.iter().map(|row| row.summary.clone()).collect() };

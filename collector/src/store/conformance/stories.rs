@@ -224,13 +224,22 @@ async fn outbox(store: &Store, term: i64) {
     let retold = Commit { number: 2, now: T0.plus_us(40), retold: &[&again], ..commit(term, 4, &state) };
     store.commit(&retold).await.expect("committed");
     let due = store.due(T0.plus_us(50)).await.expect("read");
-    assert_eq!(due.iter().map(|d| (&d.id, d.attempts)).collect::<Vec<_>>(), [(&views[1].id, 1)]);
+    assert_eq!(due.iter().map(|d| (&d.id, d.attempts)).collect::<Vec<_>>(), [(&views[1].id, 0)]);
+    let busy = Outcome::Retry { why: "busy".into(), next: T0.plus_us(55) };
+    store.record(term, &due[0], &busy, T0.plus_us(52)).await.expect("recorded");
+    let view = store.deliveries(&shop(), 1).await.expect("read").remove(1);
+    assert_eq!(
+        (view.state, view.acknowledged),
+        (DeliveryState::Pending, views[1].acknowledged),
+        "it was once"
+    );
+    let due = store.due(T0.plus_us(60)).await.expect("read");
     store.record(term, &due[0], &Outcome::Acknowledged, T0.plus_us(60)).await.expect("recorded");
 
     // An attempt counts once, also when the answer to its commit was lost.
     store.record(term, &due[0], &Outcome::Acknowledged, T0.plus_us(60)).await.expect("nothing to do");
 
-    // The core hears of both through the log, of the retry only once.
+    // The core hears of both through the log, of the retry only once in each round.
     let due = store.due(later).await.expect("read");
     store.record(term, &due[0], &retry, later).await.expect("recorded");
     let told: Vec<Told> = store
@@ -248,6 +257,7 @@ async fn outbox(store: &Store, term: i64) {
         [
             Told::Failing { why: "down".into() },
             Told::Acknowledged { after_us: 29 },
+            Told::Failing { why: "busy".into() },
             Told::Acknowledged { after_us: 59 },
         ]
     );
@@ -278,7 +288,7 @@ async fn fencing(store: &Store, term: i64) {
     store.ensure_told(newer, &plan, &receivers, T0.plus_us(200)).await.expect("stored");
     let states: Vec<_> =
         store.deliveries(&shop(), 2).await.expect("read").iter().map(|d| (d.state, d.attempts)).collect();
-    assert_eq!(states, [(DeliveryState::Pending, 1), (DeliveryState::Pending, 0)]);
+    assert_eq!(states, [(DeliveryState::Pending, 0), (DeliveryState::Pending, 0)]);
 
     assert_eq!(store.expire_timeline(newer, T0.plus_us(1)).await.expect("deleted"), 1, "the newest stays");
     let before = store.log_after(0, 100).await.expect("read").len();

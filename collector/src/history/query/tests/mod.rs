@@ -63,3 +63,10 @@ async fn too_much_is_refused_with_what_to_do() {
 async fn what_is_damaged_is_left_out_and_said() {
     stories::damaged(Engine::sqlite().open().await).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_what_is_packed_is_damaged_the_rows_answer() {
+    for engine in Engine::both() {
+        stories::packed_damaged(engine.open().await).await;
+    }
+}

@@ -122,3 +122,27 @@ pub async fn damaged(store: Store) {
     assert_eq!((answer.damaged, answer.groups[0].whole.runs), (1, 60));
     place.store.close().await;
 }
+
+/// The rows are the truth, and what is packed of them is only quicker.
+pub async fn packed_damaged(store: Store) {
+    let place = Place::open(store).await;
+    let logged = place.log(&minutes("home", 60 * 30));
+    place.seal(&logged, true).await;
+    let queries = place.queries(heads(Vec::new()));
+    // By hours, and by whole days.
+    let hours = question("home", T0 + 20 * HOUR_US, T0 + 28 * HOUR_US, 8);
+    let days = question("home", T0, T0 + 48 * HOUR_US, 2);
+    for rows_too in [false, true] {
+        place.store.damage_packed("home", rows_too).await.expect("written");
+        for (asked, runs, rows) in [(&hours, 8 * 60, 8), (&days, 30 * 60, 30)] {
+            let answer = queries.history(asked.clone(), LATER).await.expect("an answer");
+            assert_eq!(answer.resolution, Resolution::Hourly);
+            if rows_too {
+                assert_eq!(answer.damaged, rows, "each that cannot be read");
+            } else {
+                assert_eq!((answer.damaged, answer.groups[0].whole.runs), (0, runs));
+            }
+        }
+    }
+    place.store.close().await;
+}
