@@ -22,8 +22,9 @@ struct View {
 }
 
 impl Fold {
-    /// Follows until the lease is ours, and returns its term; nothing when told to stop.
-    pub(super) async fn follow(&self, stop: &CancellationToken) -> Option<i64> {
+    /// Follows until the lease is ours, and returns its term; nothing when told to stop. `own` is the term in which this
+    /// process decided last.
+    pub(super) async fn follow(&self, own: Option<i64>, stop: &CancellationToken) -> Option<i64> {
         let mut tick = interval(LOOK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut view = None;
@@ -35,7 +36,7 @@ impl Fold {
                 _ = tick.tick() => {}
             }
             let asked = Instant::now();
-            let step = match self.store.claim(&self.holder, self.clock.now()).await {
+            let step = match self.store.claim(&self.holder, self.clock.now(), own).await {
                 Ok(Some(term)) => {
                     self.mandate.hold(term, asked, self.store.is_shared());
                     return Some(term);

@@ -93,7 +93,9 @@ impl Fold {
 
     /// Follows until the lease is free, decides while it is held, until told to stop.
     pub async fn run(self, stop: CancellationToken) {
-        while let Some(term) = self.follow(&stop).await {
+        let mut own = None;
+        while let Some(term) = self.follow(own, &stop).await {
+            own = Some(term);
             if let Ended::Stopping = self.decide(term, &stop).await {
                 return;
             }

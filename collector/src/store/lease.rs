@@ -101,21 +101,26 @@ impl Store {
     /// seconds, so that it grows even when the database was lost: receivers would refuse a lower one. Never waits for a
     /// holder that is inside a transaction.
     ///
+    /// `own` is the term that the caller has given up, if it had one. While it is still the newest, nobody else decides,
+    /// and the lease is free for the caller at once: after its database was away, nobody has to wait for it to run out.
+    ///
     /// # Errors
     /// When the database fails.
-    pub async fn claim(&self, holder: &str, now: Micros) -> Result<Option<i64>, Error> {
+    pub async fn claim(&self, holder: &str, now: Micros, own: Option<i64>) -> Result<Option<i64>, Error> {
         let Db::Postgres(pool) = &self.db else { return self.take_lease(holder, now).await.map(Some) };
         let least = now.0 / 1_000_000;
         let expires = i64::try_from(EXPIRES.as_micros()).unwrap_or(i64::MAX);
+        // No term is 0.
+        let own = own.unwrap_or(0);
         // Looked at first, so that collectors that wait write nothing. Whoever waits longer than a lease lasts, over a
         // link that was cut, would find it free on another connection.
         let look = async {
             let free = sqlx::query_as(concat!(
                 "SELECT renewed < ",
                 database_now!(),
-                " - $1 FROM lease WHERE name = 'decider'"
+                " - $1 OR term = $2 FROM lease WHERE name = 'decider'"
             ));
-            Ok(free.bind(expires).fetch_optional(pool).await?)
+            Ok(free.bind(expires).bind(own).fetch_optional(pool).await?)
         };
         let free: Option<(bool,)> = self.monitor.read(within(EXPIRES, look).await)?;
         if matches!(free, Some((false,))) {
@@ -129,11 +134,11 @@ impl Store {
             .execute(&mut *tx).await?;
             sqlx::query_as(concat!(
                 "UPDATE lease SET holder = $2, renewed = ", database_now!(), ", term = GREATEST(lease.term + 1, $1)
-                 FROM (SELECT name FROM lease WHERE name = 'decider' AND renewed < ", database_now!(), " - $3
+                 FROM (SELECT name FROM lease WHERE name = 'decider' AND (renewed < ", database_now!(), " - $3 OR term = $4)
                        FOR UPDATE SKIP LOCKED) AS free
                  WHERE lease.name = free.name RETURNING lease.term"
             ))
-            .bind(least).bind(holder).bind(expires).fetch_optional(&mut *tx).await?
+            .bind(least).bind(holder).bind(expires).bind(own).fetch_optional(&mut *tx).await?
         });
         Ok(term.map(|(term,)| term))
     }

@@ -282,7 +282,7 @@ async fn a_restored_database_tells_no_receiver_anything_old() {
         let lease = store.lease().await.expect("read").expect("a lease");
         assert_eq!(lease.holder, "", "nobody holds it");
         assert!(lease.term > term && lease.term >= NOW.0 / 1_000_000, "above all that ran until now");
-        let next = store.claim("me", Micros(0)).await.expect("asked").expect("free at once");
+        let next = store.claim("me", Micros(0), None).await.expect("asked").expect("free at once");
         assert!(next > lease.term, "even when the clock is behind");
         let newest = store.timeline(i64::MAX, 1).await.expect("read").remove(0);
         assert_eq!(
@@ -391,7 +391,7 @@ async fn a_place_that_a_collector_uses_is_refused() {
     folder.restore(&archive).await.expect("restored");
 
     let store = database.store().await;
-    store.claim("somebody", NOW).await.expect("taken");
+    store.claim("somebody", NOW, None).await.expect("taken");
     let error = database.restore(&archive).await.expect_err("in use");
     assert!(matches!(&error, Error::NotEmpty(table) if table == "lease"), "{error}");
     store.close().await;

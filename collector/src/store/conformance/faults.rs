@@ -382,14 +382,14 @@ async fn statements_and_waits_for_locks_end() {
 async fn a_claim_whose_answer_is_lost_ends() {
     let engine = Engine::postgres();
     let store = engine.open().await;
-    let term = store.claim("one", T0).await.expect("asked").expect("free");
+    let term = store.claim("one", T0, None).await.expect("asked").expect("free");
     store.release(term).await.expect("released");
     let mut other = Psql::start(&engine, "BEGIN; LOCK TABLE lease; SELECT pg_sleep(60)");
     let locked = "SELECT COUNT(*) > 0 FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
                   WHERE c.relname = 'lease' AND l.mode = 'AccessExclusiveLock' AND l.granted";
     until("the table is locked", async || engine.cluster().query(locked) == "t").await;
     let claimant = store.clone();
-    let claiming = tokio::spawn(async move { claimant.claim("other", T0).await });
+    let claiming = tokio::spawn(async move { claimant.claim("other", T0, None).await });
     let asking = "wait_event_type = 'Lock' AND query LIKE 'SELECT renewed%'";
     let count = format!("SELECT COUNT(*) FROM pg_stat_activity WHERE {asking}");
     until("it asks", async || claiming.is_finished() || engine.cluster().query(&count) == "1").await;

@@ -28,7 +28,7 @@ async fn a_log_that_is_shorter_than_what_was_made_of_it_is_refused() {
     for engine in Engine::both() {
         let store = engine.open().await;
         store.append(&[report("p1", 1), report("p1", 2)]).await.expect("stored");
-        let term = store.claim("me", T0).await.expect("asked").expect("free");
+        let term = store.claim("me", T0, None).await.expect("asked").expect("free");
         store.commit(&commit(term, 2, &State::default())).await.expect("committed");
         store.shorten_log(1).await;
         store.close().await;
