@@ -63,7 +63,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     {
         bail!("--from is not before --to: nothing lies between");
     }
-    let store = args.place.clone().open().await?;
+    let place = args.place.clone();
+    // Who only counts changes nothing, not even the schema.
+    let store = if args.dry_run { place.read().await? } else { place.open().await? };
     let erased = known_and_erased(&store, &what, &args).await;
     store.close().await;
     let erased = erased?;
@@ -82,12 +84,15 @@ async fn known_and_erased(store: &Store, what: &Selection, args: &Args) -> anyho
 }
 
 fn print(erased: &Erased, dry: bool) {
-    let Erased { position, runs, segments, rollups, rollups_again, evidence, samples } = erased;
+    let Erased { position, runs, segments, rollups, rollups_again, evidence, samples, unreadable } = erased;
     println!("{}", if dry { "This would be forgotten:" } else { "Forgotten:" });
     println!("  {runs} runs in {segments} segments");
     println!("  {rollups} hourly roll-ups; {rollups_again} made again from the runs that remain");
     println!("  {evidence} rows of evidence");
     println!("  {samples} samples in the log, up to its position {position}");
+    if *unreadable > 0 {
+        println!("{unreadable} entries of the log are damaged and cannot be read; they stay as they are");
+    }
     if !dry {
         println!("Runs that were not sealed yet are hidden within seconds, and are never sealed.");
     }
@@ -143,6 +148,17 @@ mod tests {
         }
         run(parse(&format!("{at} --check shop-health --yes")).expect("parsed")).await.expect("known");
         store.close().await;
+    }
+
+    #[tokio::test]
+    async fn counting_writes_nothing() {
+        let (folder, store) = crate::place::tests::shop().await;
+        store.close().await;
+        let file = folder.path().join("sextant.db");
+        let before = std::fs::read(&file).expect("the database");
+        let how = format!("--data {} --check shop-health --dry-run", folder.path().display());
+        run(parse(&how).expect("parsed")).await.expect("counted");
+        assert!(std::fs::read(&file).expect("the database") == before, "not a byte is another");
     }
 
     #[tokio::test]

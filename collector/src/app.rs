@@ -209,7 +209,7 @@ impl Collector {
             published,
             changes,
         );
-        let writer = ingest::start(&tasks, store.clone(), tail.clone());
+        let writer = ingest::start(&tasks, store.clone(), tail.clone(), metrics.clone());
         let lease = mandate.clone();
         let term: history::Term = Arc::new(move || lease.term());
         let caught_up = history.start(&tasks, tail.clone(), Arc::clone(&term), settings.seal_every);

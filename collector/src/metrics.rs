@@ -23,6 +23,7 @@ pub struct Metrics {
     reports: Counter<u64>,
     refused: Counter<u64>,
     samples: Counter<u64>,
+    strangers: Counter<u64>,
     deliveries: Counter<u64>,
 }
 
@@ -44,6 +45,10 @@ impl Metrics {
             samples: meter
                 .u64_counter("sextant_ingest_samples")
                 .with_description("Samples taken, duplicates included")
+                .build(),
+            strangers: meter
+                .u64_counter("sextant_ingest_left_out_samples")
+                .with_description("Samples left out because their check was never assigned to the probe")
                 .build(),
             deliveries: meter
                 .u64_counter("sextant_webhook_deliveries")
@@ -84,12 +89,22 @@ impl Metrics {
         self.refused.add(1, &labels);
     }
 
-    /// Counts a batch.
-    pub fn ingested(&self, probe: &ProbeId, stored: usize, duplicates: usize, samples: usize) {
+    /// Counts a batch: its reports that were stored or were there already, and its samples that were taken and left out.
+    pub fn ingested(
+        &self,
+        probe: &ProbeId,
+        stored: usize,
+        duplicates: usize,
+        (samples, left_out): (usize, usize),
+    ) {
         let with = |result| [KeyValue::new("probe", probe.to_string()), KeyValue::new("result", result)];
         self.reports.add(stored as u64, &with("stored"));
         self.reports.add(duplicates as u64, &with("duplicate"));
-        self.samples.add(samples as u64, &[KeyValue::new("probe", probe.to_string())]);
+        let of = [KeyValue::new("probe", probe.to_string())];
+        self.samples.add(samples as u64, &of);
+        if left_out > 0 {
+            self.strangers.add(left_out as u64, &of);
+        }
     }
 
     /// Counts an attempt.

@@ -282,4 +282,34 @@ checks: { health: { service: shop, http: { path: / } } }
             store.close().await;
         }
     }
+
+    #[tokio::test]
+    async fn a_later_term_in_the_range_does_not_make_differences_of_what_is_missing() {
+        let engine = Engine::sqlite();
+        let store = engine.open().await;
+        decided(&store).await;
+        let term = store.take_lease("other", second(550)).await.expect("taken");
+        let now = second(600);
+        let commit = Commit {
+            term,
+            number: 1,
+            position: 0,
+            now,
+            state: &State { now, judged: now, warm_at: now, ..State::default() },
+            passes: pack(&[Pass { now, position: 0 }]),
+            snapshot: Some(1),
+            notes: &[],
+            plans: &[],
+            retold: &[],
+        };
+        store.commit(&commit).await.expect("committed");
+
+        // Numbers 1 and 2 are of before the first kept state.
+        let cut = run(&store, second(50), second(700)).await.expect("replayed");
+        assert_eq!((cut.from, cut.terms), (second(200).plus_us(1), 2));
+        let differences: Vec<String> = cut.differences.iter().map(|one| format!("{one:?}")).collect();
+        assert_eq!(differences.len(), 3, "{differences:?}");
+        assert!(differences[0].contains("number 3"), "{differences:?}");
+        store.close().await;
+    }
 }

@@ -107,7 +107,7 @@ impl Known {
 #[derive(Debug)]
 pub struct Documents {
     own: Configured,
-    now: Mutex<(i64, Arc<Configured>)>,
+    now: Mutex<(Option<i64>, Arc<Configured>)>,
 }
 
 impl Documents {
@@ -117,7 +117,7 @@ impl Documents {
     /// When the database fails.
     pub async fn open(store: &Store, config: &Config) -> Result<Documents, store::Error> {
         let own = Configured::new(config);
-        let documents = Documents { now: Mutex::new((0, Arc::new(own.clone()))), own };
+        let documents = Documents { now: Mutex::new((None, Arc::new(own.clone()))), own };
         documents.look(store).await?;
         Ok(documents)
     }

@@ -39,6 +39,8 @@ pub struct Erased {
     pub evidence: u64,
     /// Samples in the log.
     pub samples: u64,
+    /// Entries of the log that cannot be read, by anybody. They stay as they are.
+    pub unreadable: u64,
 }
 
 /// Forgets what a selection means; with `dry`, only counts it.
@@ -82,9 +84,10 @@ pub async fn erase(
         }
     }
     let mut after = 0;
-    while let Some((last, samples)) = store.erase_log(what, evidence_only, (after, position), dry).await? {
-        erased.samples += samples;
-        after = last;
+    while let Some(bite) = store.erase_log(what, evidence_only, (after, position), dry).await? {
+        erased.samples += bite.samples;
+        erased.unreadable += bite.unreadable;
+        after = bite.last;
     }
     Ok(erased)
 }

@@ -10,11 +10,11 @@ mod room;
 mod stream;
 mod writer;
 
-pub use assigned::{Assignments, EARLIER};
+pub use assigned::{Assigned, Assignments, EARLIER};
 pub use clocks::Clocks;
 pub use room::{Room, Taken};
 pub use stream::stream;
-pub use writer::{Refused, Writer, start};
+pub use writer::{Batch, Refused, Writer, start};
 
 use crate::{App, api::Rejected};
 use auth::Caller;
@@ -24,7 +24,7 @@ use http::{
     HeaderMap,
     header::{CONTENT_ENCODING, CONTENT_LENGTH},
 };
-use read::{Batched, Desk, Refusal};
+use read::{Batched, Desk, Refusal, Strangers};
 use std::sync::Arc;
 use wire::{
     Micros,
@@ -59,53 +59,74 @@ pub async fn reports(
 
 async fn take(app: &App, caller: Caller, headers: HeaderMap, body: Body) -> Result<Accepted, Rejected> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let taken = app.intake.room.take(announced.unwrap_or(MAX_BATCH_BYTES)).ok_or(Refused::Busy)?;
+    let room = app.intake.room.take(announced.unwrap_or(MAX_BATCH_BYTES)).ok_or(Refused::Busy)?;
     let packed = body::collect(body).await?;
     let received = app.clock.now();
-    let probe = caller.probe.clone();
-    let parcel = Parcel { caller, headers, packed, received };
-    let (batched, room) = match open(app, parcel.clone()).await {
-        // Another collector may have brought a newer configuration.
-        Err(Refusal::Stranger(_)) if app.intake.assignments.look_again(&app.store).await? => {
-            open(app, parcel).await?
+    let mut parcel = Parcel { caller, headers, packed, received, room };
+    let (mut assigned, mut strangers) = (app.intake.assignments.now(), Strangers::Ask);
+    let batch = loop {
+        match open(app, parcel, assigned, strangers).await? {
+            Opened::Read(batch) => break batch,
+            Opened::Strangers(unread) => {
+                // Another collector may have brought a newer configuration.
+                assigned = app.intake.assignments.look_again(&app.store).await?;
+                (parcel, strangers) = (unread, Strangers::LeaveOut);
+            }
         }
-        opened => opened?,
     };
-    // Held until the commit.
-    let _room = (taken, room);
-    let total = batched.entries.len();
-    let stored = app.writer.append(batched.entries).await?;
-    app.metrics.ingested(&probe, stored, total - stored, batched.samples);
+    let total = batch.entries.len();
+    let stored = app.writer.append(batch).await?;
     Ok(Accepted { stored, duplicates: total - stored })
 }
 
 /// A body as it came.
-#[derive(Clone)]
 struct Parcel {
     caller: Caller,
     headers: HeaderMap,
     packed: Bytes,
     received: Micros,
+    room: Taken,
 }
 
-/// Unpacks and reads a body, on a thread of its own when it is large. What it unpacks to takes room.
-async fn open(app: &App, parcel: Parcel) -> Result<(Batched, Taken), Refusal> {
+/// What became of a body.
+enum Opened {
+    Read(Batch),
+    /// It has samples of checks that are not known here to be its sender's, and was not read.
+    Strangers(Parcel),
+}
+
+/// Unpacks and reads a body, on a thread of its own when it is large. What it unpacks to takes room. All of it is held
+/// by whatever works on it, not by whoever waits: a caller that gives up stops neither the thread nor the writer.
+async fn open(
+    app: &App,
+    parcel: Parcel,
+    assigned: Arc<Assigned>,
+    strangers: Strangers,
+) -> Result<Opened, Rejected> {
     let (intake, config, residency) =
         (app.intake.clone(), Arc::clone(&app.config), Arc::clone(&app.residency));
     let large = parcel.packed.len() >= LARGE || parcel.headers.contains_key(CONTENT_ENCODING);
     let read = move || {
-        let Parcel { caller, headers, packed, received } = &parcel;
-        let body = body::unpack(headers, packed.clone())?;
-        let room = intake.room.take(body.len()).ok_or(Refused::Busy)?;
+        let body = body::unpack(&parcel.headers, parcel.packed.clone())?;
+        let more = intake.room.take(body.len()).ok_or(Refused::Busy)?;
         let desk = Desk {
             config: &config,
-            assigned: &intake.assignments.now(),
+            assigned: &assigned,
+            strangers,
             residency: &residency,
             clocks: &intake.clocks,
-            caller,
-            received: *received,
+            caller: &parcel.caller,
+            received: parcel.received,
         };
-        Ok((desk.read(&body)?, room))
+        match desk.read(&body) {
+            Ok(Batched { entries, samples, strangers }) => {
+                let Parcel { caller, mut room, .. } = parcel;
+                room.join(more);
+                Ok(Opened::Read(Batch { probe: caller.probe, entries, samples, strangers, room }))
+            }
+            Err(Refusal::Strangers) => Ok(Opened::Strangers(parcel)),
+            Err(Refusal::Other(rejected)) => Err(rejected),
+        }
     };
     match large {
         true => tokio::task::spawn_blocking(read).await.map_err(|_| Refused::Failed)?,

@@ -3,12 +3,15 @@
 //! One task writes. Its queue is bounded; when it is full, callers are told to come back, so that memory stays
 //! bounded and the probes' spools do the waiting.
 
+use super::Taken;
 use crate::{
+    metrics::Metrics,
     store::{Entry, Store},
     tail::Tail,
 };
 use runtime::tasks::{Stage, Tasks};
 use tokio::sync::{mpsc, oneshot};
+use wire::ProbeId;
 
 /// Batches that may wait.
 const QUEUE: usize = 256;
@@ -19,9 +22,22 @@ const GROUP: usize = 64;
 #[derive(Debug, Clone)]
 pub struct Writer(mpsc::Sender<Job>);
 
+/// What a probe sent at a time.
+#[derive(Debug)]
+pub struct Batch {
+    pub probe: ProbeId,
+    pub entries: Vec<Entry>,
+    /// Samples that are in them.
+    pub samples: usize,
+    /// Samples that were left out, because their check was never assigned to the probe.
+    pub strangers: usize,
+    /// The memory that it takes: until it is committed, also when nobody waits for that any more.
+    pub room: Taken,
+}
+
 #[derive(Debug)]
 struct Job {
-    entries: Vec<Entry>,
+    batch: Batch,
     count: usize,
     done: oneshot::Sender<Result<usize, Refused>>,
 }
@@ -38,14 +54,14 @@ pub enum Refused {
 }
 
 impl Writer {
-    /// Stores entries and says how many were new. Returns after the commit.
+    /// Stores the entries of a batch and says how many were new. Returns after the commit.
     ///
     /// # Errors
     /// When they were not stored.
-    pub async fn append(&self, entries: Vec<Entry>) -> Result<usize, Refused> {
+    pub async fn append(&self, batch: Batch) -> Result<usize, Refused> {
         let (done, answer) = oneshot::channel();
-        let count = entries.len();
-        self.0.try_send(Job { entries, count, done }).map_err(|error| match error {
+        let count = batch.entries.len();
+        self.0.try_send(Job { batch, count, done }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Refused::Busy,
             mpsc::error::TrySendError::Closed(_) => Refused::Stopping,
         })?;
@@ -53,8 +69,8 @@ impl Writer {
     }
 }
 
-/// Starts the writing task; `tail` gets what was committed.
-pub fn start(tasks: &Tasks, store: Store, tail: Tail) -> Writer {
+/// Starts the writing task; `tail` gets what was committed, `metrics` counts it.
+pub fn start(tasks: &Tasks, store: Store, tail: Tail, metrics: Metrics) -> Writer {
     let (sender, mut queue) = mpsc::channel(QUEUE);
     tasks.spawn(Stage::Work, "log writer", |stop| async move {
         let mut group = Vec::with_capacity(GROUP);
@@ -65,7 +81,7 @@ pub fn start(tasks: &Tasks, store: Store, tail: Tail) -> Writer {
                 () = stop.cancelled() => {
                     queue.close();
                     while queue.recv_many(&mut group, GROUP).await > 0 {
-                        commit(&store, &mut group, &tail, &mut failing).await;
+                        commit(&store, &mut group, &tail, &metrics, &mut failing).await;
                     }
                     return;
                 }
@@ -75,7 +91,7 @@ pub fn start(tasks: &Tasks, store: Store, tail: Tail) -> Writer {
                         stop.cancelled().await;
                         return;
                     }
-                    commit(&store, &mut group, &tail, &mut failing).await;
+                    commit(&store, &mut group, &tail, &metrics, &mut failing).await;
                 }
             }
         }
@@ -83,13 +99,16 @@ pub fn start(tasks: &Tasks, store: Store, tail: Tail) -> Writer {
     Writer(sender)
 }
 
-async fn commit(store: &Store, group: &mut Vec<Job>, tail: &Tail, failing: &mut bool) {
-    let entries: Vec<Entry> = group.iter_mut().flat_map(|job| std::mem::take(&mut job.entries)).collect();
+async fn commit(store: &Store, group: &mut Vec<Job>, tail: &Tail, metrics: &Metrics, failing: &mut bool) {
+    let entries: Vec<Entry> =
+        group.iter_mut().flat_map(|job| std::mem::take(&mut job.batch.entries)).collect();
     match store.append(&entries).await {
         Ok(appended) => {
             let mut positions = appended.positions.iter();
             for job in group.drain(..) {
                 let new = positions.by_ref().take(job.count).filter(|position| position.is_some()).count();
+                let Batch { probe, samples, strangers, .. } = &job.batch;
+                metrics.ingested(probe, new, job.count - new, (*samples, *strangers));
                 // Whoever gave up waiting sends again, and is then told that it was a duplicate.
                 let _ = job.done.send(Ok(new));
             }
@@ -108,5 +127,33 @@ async fn commit(store: &Store, group: &mut Vec<Job>, tail: &Tail, failing: &mut 
                 let _ = job.done.send(Err(Refused::Failed));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Room, *};
+    use std::{
+        pin::pin,
+        task::{Context, Waker},
+    };
+
+    #[tokio::test]
+    async fn a_batch_takes_room_until_its_commit_also_when_its_sender_gave_up() {
+        let (sender, mut queue) = mpsc::channel(QUEUE);
+        let (writer, room) = (Writer(sender), Room::default());
+        let mut all = room.take(usize::MAX).expect("room");
+        while let Some(more) = room.take(usize::MAX) {
+            all.join(more);
+        }
+        let probe = "p1".parse().expect("an id");
+        let batch = Batch { probe, entries: Vec::new(), samples: 0, strangers: 0, room: all };
+        {
+            let mut request = pin!(writer.append(batch));
+            assert!(request.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        assert!(room.take(1).is_none(), "it waits to be written");
+        drop(queue.recv().await.expect("it was queued"));
+        assert!(room.take(usize::MAX).is_some());
     }
 }

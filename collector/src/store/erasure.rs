@@ -38,6 +38,17 @@ pub struct Rewrite<'a> {
     pub packed: Option<PackedDay>,
 }
 
+/// What was done to some entries of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bite {
+    /// The position of the last one.
+    pub last: i64,
+    /// Samples that were taken out, or whose evidence was.
+    pub samples: u64,
+    /// Entries that cannot be read.
+    pub unreadable: u64,
+}
+
 #[derive(FromRow)]
 struct Series {
     id: i64,
@@ -233,45 +244,59 @@ impl Store {
     }
 
     /// Takes what a selection means out of some log entries after one position up to another: whole samples, or only
-    /// what they saw. Says the last position that was looked at, if there was one, and how many samples were changed.
-    /// With `dry`, nothing is written.
+    /// what they saw. Nothing when there are no more entries. With `dry`, nothing is written. An entry that cannot be
+    /// read stays as it is: it must not keep what is behind it, and nobody else can read it either.
     ///
     /// # Errors
-    /// When the database fails or an entry cannot be read; then nothing was changed.
+    /// When the database fails; then nothing was changed.
     pub async fn erase_log(
         &self,
         what: &Selection,
         evidence_only: bool,
         (after, upto): (i64, i64),
         dry: bool,
-    ) -> Result<Option<(i64, u64)>, Error> {
-        let rows: Vec<(i64, i64, i64, Vec<u8>)> = on!(self, pool => {
+    ) -> Result<Option<Bite>, Error> {
+        let rows: Vec<(i64, i64, i64, Option<Vec<u8>>)> = on!(self, pool => {
+            // No index is by source: looking for one probe's entries would read the whole log in one statement, were
+            // it a condition. So each statement goes over as many entries, and fetches what is in the probe's.
+            let mut query = QueryBuilder::new("SELECT position, received, clock_us, ");
+            match &what.probe {
+                Some(probe) => {
+                    query.push("CASE WHEN source = ").push_bind(probe.as_str()).push(" THEN payload END");
+                }
+                None => {
+                    query.push("payload");
+                }
+            }
             // What was received before the time began was before it too.
-            let mut query = QueryBuilder::new(
-                "SELECT position, received, clock_us, payload FROM report_log WHERE position > ",
-            );
-            query.push_bind(after).push(" AND position <= ").push_bind(upto);
+            query.push(" FROM report_log WHERE position > ").push_bind(after).push(" AND position <= ").push_bind(upto);
             if let Some(from) = what.from {
                 query.push(" AND received >= ").push_bind(from);
-            }
-            if let Some(probe) = &what.probe {
-                query.push(" AND source = ").push_bind(probe.as_str());
             }
             query.push(" ORDER BY position LIMIT ").push_bind(BITE);
             query.build_query_as().persistent(false).fetch_all(pool).await?
         });
         let Some((last, ..)) = rows.last() else { return Ok(None) };
-        let last = *last;
-        let mut changed = 0;
+        let mut bite = Bite { last: *last, samples: 0, unreadable: 0 };
         let mut payloads = Vec::new();
         for (position, received, clock_us, bytes) in rows {
+            let Some(bytes) = bytes else { continue };
             let mut here = 0;
             let edited = payload::edit(&bytes, |report| {
                 here = forget(report, what, evidence_only, received, clock_us);
                 here > 0
-            })?;
-            changed += here;
-            payloads.extend(edited.map(|bytes| (position, received, bytes)));
+            });
+            match edited {
+                Ok(edited) => {
+                    bite.samples += here;
+                    payloads.extend(edited.map(|bytes| (position, received, bytes)));
+                }
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, position, "an entry of the log cannot be read and stays as it is");
+                    bite.unreadable += 1;
+                }
+            }
         }
         if !dry && !payloads.is_empty() {
             write!(self, tx => {
@@ -281,7 +306,7 @@ impl Store {
                 }
             });
         }
-        Ok(Some((last, changed)))
+        Ok(Some(bite))
     }
 }
 

@@ -45,7 +45,7 @@ pub use compaction::{DayOfCheck, Replacement, SegmentInfo};
 pub use db::{Options, Place, Store};
 pub use decision::{Commit, NewPlan, Saved};
 pub use delivery::{Due, Outcome};
-pub use erasure::Rewrite;
+pub use erasure::{Bite, Rewrite};
 pub use error::{Error, Reaction};
 pub use evidence_read::{EvidenceAsked, Order, StoredEvidence};
 pub use expire::{Expired, Kind};

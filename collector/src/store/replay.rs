@@ -24,8 +24,9 @@ pub struct Mark {
 }
 
 impl Store {
-    /// From where decisions between two instants can be made again: the newest kept state before `from`, or the oldest
-    /// there is, and the first of every later term until `to`, oldest first.
+    /// From where decisions between two instants can be made again, oldest first: the newest state that was kept at
+    /// `from` or before, and the first one of every later term until `to`. Where nothing is kept of `from` or before, it
+    /// begins with the oldest state that there is; what was decided until then cannot be made again.
     ///
     /// # Errors
     /// When the database fails.

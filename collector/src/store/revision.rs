@@ -29,15 +29,15 @@ impl Store {
         }))
     }
 
-    /// The newest revision; 0 when there is none.
+    /// The newest revision; absent before the first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn newest_revision(&self) -> Result<i64, Error> {
+    pub async fn newest_revision(&self) -> Result<Option<i64>, Error> {
         let (newest,): (Option<i64>,) = on!(self, pool => {
             sqlx::query_as("SELECT MAX(revision) FROM revision").fetch_one(pool).await?
         });
-        Ok(newest.unwrap_or(0))
+        Ok(newest)
     }
 
     /// The newest documents, at most `limit`, newest first.

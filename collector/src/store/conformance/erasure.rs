@@ -8,7 +8,7 @@ use super::{
 use crate::{
     decide::Event,
     history::{Selection, SeriesKey},
-    store::{DayOfCheck, Entry, NewSegment, PackedDay, Rewrite, Rollups, Seal, Store},
+    store::{Bite, DayOfCheck, Entry, NewSegment, PackedDay, Rewrite, Rollups, Seal, Store},
 };
 use wire::report::Report;
 
@@ -282,9 +282,14 @@ async fn evidence_of_a_selection_is_counted_and_deleted() {
 }
 
 /// The samples in the log, each by its check, its target, its second, and whether it tells what it saw.
-async fn samples(store: &Store) -> Vec<(String, String, i64, bool)> {
+/// What was done to entries that can all be read.
+fn bite(last: i64, samples: u64) -> Option<Bite> {
+    Some(Bite { last, samples, unreadable: 0 })
+}
+
+async fn samples(store: &Store, after: i64) -> Vec<(String, String, i64, bool)> {
     let mut found = Vec::new();
-    for entry in store.log_after(0, 100).await.expect("read") {
+    for entry in store.log_after(after, 100).await.expect("read") {
         let Event::Report { report, .. } = &*entry.event else { panic!("a report") };
         for sample in &report.samples {
             let second = sample.started.since(T0) / SECOND_US;
@@ -302,54 +307,58 @@ async fn samples_are_taken_out_of_the_log() {
         let all = Selection::default();
         assert_eq!(store.erase_log(&all, false, (0, i64::MAX), false).await.expect("read"), None);
         fill(&store).await;
-        let whole = samples(&store).await;
+        let whole = samples(&store, 0).await;
         assert_eq!(whole.len(), 5);
 
         // Looked at, and left.
         for (what, range, expected) in [
-            (&all, (0, i64::MAX), Some((3, 5))),
-            (&all, (0, 2), Some((2, 4))),
-            (&all, (1, 2), Some((2, 1))),
+            (&all, (0, i64::MAX), bite(3, 5)),
+            (&all, (0, 2), bite(2, 4)),
+            (&all, (1, 2), bite(2, 1)),
             (&all, (3, i64::MAX), None),
-            (&check("a"), (0, i64::MAX), Some((3, 3))),
-            (&check("c"), (0, i64::MAX), Some((3, 0))),
-            (&seconds(2, 5), (0, i64::MAX), Some((3, 3))),
+            (&check("a"), (0, i64::MAX), bite(3, 3)),
+            (&check("c"), (0, i64::MAX), bite(3, 0)),
+            (&seconds(2, 5), (0, i64::MAX), bite(3, 3)),
             // What was received before that cannot be meant, and is not even looked at.
             (&seconds(1_001, 2_000), (0, i64::MAX), None),
-            (&Selection { probe: Some("p2".into()), ..check("a") }, (0, i64::MAX), Some((2, 1))),
+            (&Selection { probe: Some("p2".into()), ..check("a") }, (0, i64::MAX), bite(3, 1)),
+            (&Selection { probe: Some("p1".into()), ..all.clone() }, (1, 2), bite(2, 0)),
         ] {
             for evidence_only in [true, false] {
                 let would = store.erase_log(what, evidence_only, range, true).await.expect("read");
                 assert_eq!(would, expected, "{what:?} {range:?} {evidence_only}");
             }
         }
-        assert_eq!(samples(&store).await, whole, "only asked");
+        assert_eq!(samples(&store, 0).await, whole, "only asked");
 
         // Only what was seen; a second time there is nothing to take out.
         let x = Selection { target: Some("x".into()), ..check("a") };
         let some = store.erase_log(&x, true, (0, 1), false).await.expect("written");
-        assert_eq!(some, Some((1, 1)));
+        assert_eq!(some, bite(1, 1));
         let again = store.erase_log(&x, true, (0, 1), false).await.expect("written");
-        assert_eq!(again, Some((1, 0)));
+        assert_eq!(again, bite(1, 0));
         let mut expected = whole.clone();
         expected[0].3 = false;
-        assert_eq!(samples(&store).await, expected);
+        assert_eq!(samples(&store, 0).await, expected);
 
         // Whole samples, of all probes.
         let done = store.erase_log(&x, false, (0, i64::MAX), false).await.expect("written");
-        assert_eq!(done, Some((3, 2)));
+        assert_eq!(done, bite(3, 2));
         expected.retain(|(check, target, ..)| (check.as_str(), target.as_str()) != ("a", "x"));
-        assert_eq!(samples(&store).await, expected);
+        assert_eq!(samples(&store, 0).await, expected);
         let positions: Vec<i64> =
             store.log_after(0, 10).await.expect("read").iter().map(|entry| entry.position).collect();
         assert_eq!(positions, [1, 2, 3], "the entries stay, also an empty one");
 
-        // What cannot be read is not passed over.
+        // What cannot be read is told, and keeps nothing of what is behind it.
         store.overwrite("UPDATE report_log SET payload = $1 WHERE position = 2", &[1, 2, 3]).await;
-        store.erase_log(&all, false, (0, i64::MAX), false).await.expect_err("damaged");
-        assert_eq!(store.log_after(2, 10).await.expect("read").len(), 1);
-        let rest = store.erase_log(&all, false, (2, i64::MAX), false).await.expect("written");
-        assert_eq!(rest, Some((3, 1)));
+        let left = samples(&store, 2).await.len() as u64;
+        assert_eq!(left, 1);
+        for dry in [true, false] {
+            let rest = store.erase_log(&all, false, (0, i64::MAX), dry).await.expect("gone over");
+            assert_eq!(rest.map(|bite| (bite.last, bite.unreadable)), Some((3, 1)));
+        }
+        assert!(samples(&store, 2).await.is_empty());
         store.close().await;
     }
 }
