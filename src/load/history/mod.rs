@@ -149,7 +149,7 @@ impl Writer {
         snapshot.end().await?;
         ensure!(oldest.is_none(), "the database has history already: name a new folder or an empty database");
         let now = SystemClock::shared().now();
-        let term = store.claim("sextant load history", now).await?;
+        let term = store.claim("sextant load history", now, None).await?;
         let term = term.context("a collector is running on this database: stop it first")?;
         let state = store.seal_state().await?;
         let mirror = mirror

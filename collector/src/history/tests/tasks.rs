@@ -192,7 +192,7 @@ checks: {{home: {{service: shop, http: {{}}}}, {checks}: {{service: shop, http: 
     };
     let taken = |world: &World| {
         let arrivals = world.history.heads().arrivals();
-        arrivals.iter().map(|(_, counts)| (counts.taken, counts.unconfigured)).collect::<Vec<_>>()
+        arrivals.values().map(|counts| (counts.taken, counts.unconfigured)).collect::<Vec<_>>()
     };
     world.runs(1, vec![sample("home", "a", 3), sample("brand-new", "a", 3)]).await;
     assert_eq!(taken(&world), [(1, 1)], "no document has it");
