@@ -27,7 +27,7 @@ const RENEW: Duration = Duration::from_secs(1);
 /// read again.
 const SAVE_EVERY_US: i64 = 20_000_000;
 /// ... or this many samples of it, at most.
-const UNSAVED: usize = 1_000_000;
+const UNSAVED: usize = 500_000;
 /// How often a state is kept for replays, microseconds.
 const SNAPSHOT_EVERY_US: i64 = 3_600_000_000;
 /// How often the state is shown when no decision was made, microseconds.

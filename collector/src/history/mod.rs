@@ -126,8 +126,8 @@ impl History {
     }
 
     /// Starts reading the log, sealing and compacting; while another collector holds the lease, this one only reads and
-    /// drops what the other has sealed. Each shard is sealed once in `seal_every`. What is returned becomes true when the
-    /// log was read to its end for the first time.
+    /// drops what the other has sealed. Each shard is sealed once in `seal_every`. What is returned becomes true when all
+    /// was read that the log had at the start.
     pub fn start(
         &self,
         tasks: &Tasks,

@@ -19,63 +19,85 @@ const AGAIN: Duration = Duration::from_millis(500);
 const IDLE: Duration = Duration::from_secs(1);
 const BREATH: Duration = Duration::from_millis(100);
 
-/// Reads until told to stop. `caught_up` becomes true when the end of the log was reached for the first time.
+/// How far one step of reading came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// There may be more.
+    More,
+    /// That was all.
+    All,
+    /// There is no room for the rest.
+    Full,
+}
+
+/// Reads until told to stop. `caught_up` becomes true when all is read that the log had at the start: under a heavy load
+/// its end is never reached for good.
 pub async fn run(history: History, tail: Tail, caught_up: watch::Sender<bool>, stop: CancellationToken) {
     let mut news = tail.news();
     let mut log = tail.reader();
+    let mut begun_with = None;
     loop {
         news.mark_unchanged();
-        let read = tokio::select! {
-            () = stop.cancelled() => return,
-            read = read(&history, &mut log) => read,
+        let read = async {
+            let head = match begun_with {
+                Some(head) => head,
+                None => *begun_with.insert(history.0.store.log_head().await?),
+            };
+            let step = step(&history, &mut log).await?;
+            Ok::<_, Error>((step, head))
         };
-        let wait = match read {
-            Ok(all) => {
-                if all {
-                    caught_up.send_replace(true);
+        let step = tokio::select! {
+            () = stop.cancelled() => return,
+            read = read => match read {
+                Ok((step, head)) => {
+                    if step == Step::All || history.heads().taken() >= head {
+                        caught_up.send_if_modified(|caught_up| !std::mem::replace(caught_up, true));
+                    }
+                    step
                 }
-                !all
-            }
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the log could not be read");
-                true
-            }
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the log could not be read");
+                    Step::Full
+                }
+            },
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = sleep(AGAIN), if wait => {}
+            // Each part may be long, and others have work too.
+            () = tokio::task::yield_now(), if step == Step::More => {}
+            () = sleep(AGAIN), if step == Step::Full => {}
             // What comes meanwhile is taken in together. The sender lives as long as the tail.
-            _ = news.changed(), if !wait => sleep(BREATH).await,
-            () = sleep(IDLE), if !wait => {}
+            _ = news.changed(), if step == Step::All => sleep(BREATH).await,
+            () = sleep(IDLE), if step == Step::All => {}
         }
     }
 }
 
-/// Takes in what is new. False when there is no room for the rest. Given up half-way, it goes on from there.
-pub async fn read(history: &History, log: &mut Reader) -> Result<bool, Error> {
-    loop {
-        if history.heads().rows() >= FULL {
-            return Ok(false);
-        }
-        let entries = log.after(history.heads().taken()).await?;
-        if entries.is_empty() {
-            return Ok(true);
-        }
-        // Once is enough for what was in the log before.
-        let mut looked = false;
-        for entry in &entries {
-            match &*entry.event {
-                Event::Report { received, report, .. } => {
-                    if !looked && !history.0.documents.has_all(report) {
-                        history.0.documents.look(&history.0.store).await?;
-                        looked = true;
-                    }
-                    history.take(entry.position, *received, entry.clock_us, report);
-                }
-                _ => history.pass(entry.position),
-            }
-        }
-        // Each part may be long, and others have work too.
-        tokio::task::yield_now().await;
+/// Takes in some of what is new. Given up half-way, it goes on from there.
+///
+/// # Errors
+/// When the database fails or an entry cannot be read.
+pub async fn step(history: &History, log: &mut Reader) -> Result<Step, Error> {
+    if history.heads().rows() >= FULL {
+        return Ok(Step::Full);
     }
+    let entries = log.after(history.heads().taken()).await?;
+    if entries.is_empty() {
+        return Ok(Step::All);
+    }
+    // Once is enough for what was in the log before.
+    let mut looked = false;
+    for entry in &entries {
+        match &*entry.event {
+            Event::Report { received, report, .. } => {
+                if !looked && !history.0.documents.has_all(report) {
+                    history.0.documents.look(&history.0.store).await?;
+                    looked = true;
+                }
+                history.take(entry.position, *received, entry.clock_us, report);
+            }
+            _ => history.pass(entry.position),
+        }
+    }
+    Ok(Step::More)
 }

@@ -4,9 +4,9 @@ use super::{heads::Held, shard::SHARDS};
 
 /// More rows than this in all heads are sealed without waiting: at 64 bytes a row and with room to grow, 80 MB.
 pub const PRESSURE_ROWS: usize = 1_000_000;
-/// The most samples in the log between the cursor of a shard and its end: a restart reads them again, some three seconds
-/// on two slow processors. With shards that fill alike, pressure alone keeps them as near.
-pub const DISTANCE: u64 = 2 * PRESSURE_ROWS as u64;
+/// The most samples in the log between the cursor of a shard and its end: a restart reads them again, some seconds on two
+/// slow processors that also take reports as fast as they can.
+pub const DISTANCE: u64 = PRESSURE_ROWS as u64;
 /// ... of a shard without rows, whose cursor is moved by a tiny write.
 pub const IDLE_DISTANCE: u64 = DISTANCE / 8;
 /// How often the cursors of shards without rows follow at least, microseconds.

@@ -5,7 +5,7 @@ use crate::{
     history::{
         History, SEAL_EVERY, SHARDS, Term,
         compactor::Compactor,
-        reader,
+        reader::{self, Step},
         schedule::{DISTANCE, IDLE_DISTANCE},
         sealer::Sealer,
         shard_of,
@@ -44,7 +44,11 @@ impl World {
         let raw = serde_json::value::to_raw_value(&report).expect("JSON");
         self.store.append(&[Entry::report(T0, 0, (T0, 0), report, &raw)]).await.expect("appended");
         let mut log = Tail::new(self.store.clone()).reader();
-        assert!(reader::read(&self.history, &mut log).await.expect("read"), "there is room for all");
+        let mut step = Step::More;
+        while step == Step::More {
+            step = reader::step(&self.history, &mut log).await.expect("read");
+        }
+        assert_eq!(step, Step::All, "there is room for all");
     }
 
     async fn sealed(&self) -> usize {
