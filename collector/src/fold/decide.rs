@@ -18,9 +18,9 @@ use wire::{Micros, plan::Plan};
 const TICK: Duration = Duration::from_millis(200);
 /// The least time between two passes: what comes meanwhile is taken in together.
 const BREATH: Duration = Duration::from_millis(100);
-/// The longest that one pass reads before it judges, and the most, in samples: some 100 MB.
+/// The longest that one pass reads before it judges, and the most, in samples: some 50 MB.
 const READING: Duration = Duration::from_secs(1);
-const MOST: usize = 100_000;
+const MOST: usize = 50_000;
 /// How often the lease is renewed.
 const RENEW: Duration = Duration::from_secs(1);
 /// How often the state is saved when nothing of note happened, microseconds. After a crash that much of the log is
