@@ -183,8 +183,8 @@ pub(super) fn watch_probes(config: &Config, state: &mut State, now: Micros, effe
     // Neither its own silence nor that of others makes a vantage good again: it has to succeed, or others fail as it does.
     if own || failing.iter().all(|id| was_excluded(id)) {
         let still = |id: &&ProbeId| {
-            let at = newest(state, id).unwrap_or(now).min(now);
-            was_excluded(id) && fails_everywhere(config, state, id, at, 0)
+            let at = || newest(state, id).unwrap_or(now).min(now);
+            was_excluded(id) && fails_everywhere(config, state, id, at(), 0)
         };
         suspects.extend(config.probes.keys().filter(still).cloned());
     }
