@@ -149,7 +149,9 @@ fn offset(us: i64) -> String {
 
 fn delivery(deliveries: &[DeliveryView]) -> Draft {
     let all = deliveries.len();
-    let acknowledged: Vec<_> = deliveries.iter().filter_map(|d| d.acknowledged).collect();
+    // One that is told again has the instant of before, and is open.
+    let closed = deliveries.iter().filter(|d| d.state == DeliveryState::Acknowledged);
+    let acknowledged: Vec<_> = closed.filter_map(|d| d.acknowledged).collect();
     let refused = deliveries.iter().any(|d| d.state == DeliveryState::Refused);
     let text = format!("{} of {all} acknowledged", acknowledged.len());
     let (progress, text) = match () {
