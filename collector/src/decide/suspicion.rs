@@ -20,6 +20,11 @@ const RUNS: u16 = 15;
 /// Opens, renews and closes suspicions.
 pub(super) fn update(scene: &Scene<'_>, state: &mut State, effects: &mut Vec<Effect>) {
     for region in scene.service.endpoints.keys() {
+        let record = state.services.get(scene.id).and_then(|service| service.regions.get(region));
+        // The verdict has just found that nobody doubts it: there is nothing to open, and nothing is open.
+        if record.is_some_and(|record| record.clean_since.is_some() && record.suspicion.is_none()) {
+            continue;
+        }
         let ballots = vote::ballots(scene, state, region);
         let doubtful: Vec<_> =
             ballots.iter().filter(|b| matches!(b.vote, Vote::Suspect | Vote::Down)).collect();

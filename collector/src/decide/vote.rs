@@ -220,16 +220,23 @@ pub(super) fn watch_probes(config: &Config, state: &mut State, now: Micros, effe
     }
 }
 
+/// The newest of each series of a vantage.
+fn heads<'a>(state: &'a State, probe: &'a ProbeId) -> impl Iterator<Item = &'a Head> {
+    state.series.values().filter_map(move |by_probe| by_probe.get(probe)).flat_map(|heads| heads.values())
+}
+
 /// When the newest evidence of a vantage was sent.
 fn newest(state: &State, probe: &ProbeId) -> Option<Micros> {
-    let heads =
-        state.series.values().filter_map(|by_probe| by_probe.get(probe)).flat_map(|heads| heads.values());
-    heads.map(|head| head.sent).max()
+    heads(state, probe).map(|head| head.sent).max()
 }
 
 /// Whether a vantage has failed at least half of three or more targets, in two or more regions, for `least_us`
 /// microseconds: then, if others do not, the fault is believed to be its own.
 fn fails_everywhere(config: &Config, state: &State, probe: &ProbeId, now: Micros, least_us: i64) -> bool {
+    // Mostly nothing fails, and to ask for every vote takes long where there are thousands of series.
+    if !heads(state, probe).any(|head| head.failing.is_some()) {
+        return false;
+    }
     let mut targets = 0;
     let mut failing = 0;
     let mut regions = BTreeSet::new();
