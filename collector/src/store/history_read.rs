@@ -14,7 +14,7 @@ use super::{
 use crate::history::{Erasures, SeriesKey};
 use futures_util::{Stream, TryStreamExt};
 use series::{DAY_US, rollup::Rollup};
-use sqlx::{FromRow, Postgres, QueryBuilder, Sqlite};
+use sqlx::{ColumnIndex, Decode, FromRow, Postgres, QueryBuilder, Row, Sqlite, Type};
 use std::{cmp::Reverse, ops::Range, sync::Arc, time::Duration};
 
 /// The most values in one `IN (…)`.
@@ -148,14 +148,26 @@ impl StoredRollup {
     }
 }
 
-/// What is packed of a day and check: see [`series::bundle`].
-#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+/// What is packed of a day and check: see [`series::bundle`]. It is read by position: an answer needs thousands.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredDay {
     /// Whole days since 1970, UTC.
     pub day: i64,
     pub check_id: String,
     /// Each series' whole day, or its hours, as was asked for.
     pub data: Vec<u8>,
+}
+
+impl<'r, R: Row> FromRow<'r, R> for StoredDay
+where
+    usize: ColumnIndex<R>,
+    i64: Decode<'r, R::Database> + Type<R::Database>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+    Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> sqlx::Result<StoredDay> {
+        Ok(StoredDay { day: row.try_get(0)?, check_id: row.try_get(1)?, data: row.try_get(2)? })
+    }
 }
 
 /// What is asked of packed days.

@@ -5,9 +5,11 @@
 //! rows count that are not sealed at that moment. So a row is never counted twice and never missing, whatever is sealed
 //! meanwhile.
 //!
-//! [`series::grid`] decides which hours come from roll-ups. Decoding and counting run on a blocking thread
-//! (`tally`), which is fed through a short queue: the memory of an answer is its buckets, and not what it reads.
+//! [`series::grid`] decides which hours come from roll-ups. Reading, decoding and counting (`tally`) go on piece by piece
+//! on one thread that may block (`aside`): the memory of an answer is its buckets, and not what it reads, and no piece
+//! has to wake a second thread, which took longer than counting it.
 
+mod aside;
 mod packed;
 mod samples;
 pub mod selector;
@@ -18,23 +20,21 @@ pub(crate) mod tests;
 use crate::{
     config::Config,
     history::{SeriesKey, shard_of},
-    store::{self, SegmentsOf, Snapshot, Store},
+    store::{self, SegmentsOf, Snapshot, Store, StoredRollup},
 };
 use selector::{Grouping, Groups, Selector};
 use series::{
-    HOUR_US, Row,
+    DAY_US, HOUR_US, Row,
     grid::{self, Plan, Resolution},
 };
 use std::{
     collections::{BTreeSet, HashMap},
+    future::ready,
     ops::Range,
     sync::Arc,
 };
-use tally::{Piece, Tally};
-use tokio::{
-    sync::{Semaphore, mpsc},
-    task::spawn_blocking,
-};
+use tally::Tally;
+use tokio::sync::Semaphore;
 use wire::{Micros, history::History};
 
 pub use samples::{Cursor, SamplesAsked};
@@ -47,6 +47,9 @@ pub const ROLLUPS_MOST: u64 = 2_000_000;
 pub const ROWS_MOST: u64 = 5_000_000;
 /// Up to so many rows are read for the hours that a range only touches.
 const EDGE_ROWS_MOST: u64 = grid::RAW_ROWS_MOST;
+/// A range that is as long, microseconds, is widened to whole hours: they are less than a hundredth of it, and segments
+/// would be read for them that take as long as all the rest.
+const LONG_US: i64 = 7 * DAY_US;
 /// How many questions are answered at a time; others wait.
 const AT_A_TIME: usize = 4;
 
@@ -102,7 +105,7 @@ pub enum Refused {
     TooMuch(String),
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// A mistake of ours: the thread that counts ended early.
+    /// A mistake of ours: the thread that reads and counts ended early.
     #[error("the answer could not be made")]
     Broken(#[from] tokio::task::JoinError),
 }
@@ -146,12 +149,18 @@ impl Queries {
     pub async fn history(&self, question: Question, now: Micros) -> Result<History, Refused> {
         // It is never closed, so there is always a permit some time.
         let _permit = self.permits.acquire().await;
-        let unsealed = self.copy_heads(&question.selector, whole_hours(question.from, question.to)).await?;
-        let mut snapshot = self.store.history().await?;
-        let answer = self.answer(&mut snapshot, unsealed, question, now.0).await;
-        // What was read is right, whatever becomes of the connection.
-        let _ = snapshot.end().await;
-        answer
+        let queries = self.clone();
+        aside::run(async move || {
+            // Before the snapshot; see above.
+            let range = whole_hours(question.from, question.to);
+            let unsealed = (queries.heads)(&question.selector, range);
+            let mut snapshot = queries.store.history().await?;
+            let answer = queries.answer(&mut snapshot, unsealed, question, now.0).await;
+            // What was read is right, whatever becomes of the connection.
+            let _ = snapshot.end().await;
+            answer
+        })
+        .await?
     }
 
     async fn answer(
@@ -173,22 +182,14 @@ impl Queries {
             found.series.iter().map(|(_, key)| key).chain(unsealed.iter().map(|head| &head.key)).collect();
         let count = keys.len();
         let rows = |head: HeadRows| head.rows.into_iter().map(|(_, row)| row).collect();
-        let unsealed =
+        let unsealed: Vec<(usize, Vec<Row>)> =
             unsealed.into_iter().map(|head| (groups.number(head.key.as_ref()), rows(head))).collect();
         few_enough(groups.count(), &plan, found.series.len())?;
 
-        let (sender, pieces) = mpsc::channel(4);
-        let tally = Tally {
-            plan: plan.clone(),
-            series,
-            unsealed,
-            groups: groups.finish(),
-            quantiles: question.quantiles,
-        };
-        let counting = spawn_blocking(move || tally.run(pieces));
-        let read = read(snapshot, &plan, &checks, &found, sender).await;
-        let tallied = counting.await?;
-        read?;
+        let mut tally = Tally::new(&plan, series, groups.count());
+        unsealed.iter().for_each(|(group, rows)| tally.rows(*group, rows));
+        read(snapshot, &plan, &checks, &found, &mut tally).await?;
+        let (damaged, groups) = tally.finish(&groups.finish(), &question.quantiles);
         Ok(History {
             from: Micros(plan.range.start),
             to: Micros(plan.range.end),
@@ -198,15 +199,9 @@ impl Queries {
                 Resolution::Hourly => wire::history::Resolution::Hourly,
             },
             series: count,
-            damaged: tallied.damaged,
-            groups: tallied.groups,
+            damaged,
+            groups,
         })
-    }
-
-    /// Copies rows from memory, which may be many.
-    async fn copy_heads(&self, selector: &Selector, range: Range<i64>) -> Result<Vec<HeadRows>, Refused> {
-        let (heads, selector) = (Arc::clone(&self.heads), selector.clone());
-        Ok(spawn_blocking(move || heads(&selector, range)).await?)
     }
 }
 
@@ -254,6 +249,10 @@ async fn plan(
     if plan.resolution == Resolution::Raw {
         return Ok(plan);
     }
+    let whole = grid::plan(widened.start, widened.end, buckets, u64::MAX);
+    if to.saturating_sub(from) >= LONG_US {
+        return Ok(whole);
+    }
     // Nothing was measured after now, so the hour that goes on is as good as a whole one.
     let to = if to >= now { widened.end } else { to };
     let plan = grid::plan(from, to, buckets, u64::MAX);
@@ -261,8 +260,7 @@ async fn plan(
     for edge in &plan.raw {
         edges += rows_in(snapshot, checks, found, edge.clone()).await?;
     }
-    let widen = edges > EDGE_ROWS_MOST;
-    Ok(if widen { grid::plan(widened.start, widened.end, buckets, u64::MAX) } else { plan })
+    Ok(if edges > EDGE_ROWS_MOST { whole } else { plan })
 }
 
 /// The whole hours around a range.
@@ -316,13 +314,13 @@ fn few_enough(groups: usize, plan: &Plan, series: usize) -> Result<(), Refused> 
     Ok(())
 }
 
-/// Hands everything that the plan names to the thread that counts.
+/// Counts everything that the plan names.
 async fn read(
     snapshot: &mut Snapshot,
     plan: &Plan,
     checks: &[String],
     found: &Found,
-    sender: mpsc::Sender<Piece>,
+    tally: &mut Tally<'_>,
 ) -> Result<(), Refused> {
     let mut rows = 0;
     for raw in &plan.raw {
@@ -335,15 +333,21 @@ async fn read(
         )));
     }
     let ids: Vec<i64> = found.series.iter().map(|(id, _)| *id).collect();
-    let hand_on = |piece| async { sender.send(piece).await.is_ok() };
-    let rest = packed::read(snapshot, plan, &found.series, &sender).await?;
-    for (hours, ids) in rest {
-        snapshot.rollups(&ids, hours, true, |rollups| hand_on(Piece::Rollups(rollups))).await?;
+    for (hours, ids) in packed::read(snapshot, plan, &found.series, tally).await? {
+        let count = |rollups: Vec<StoredRollup>| {
+            tally.rollups(&rollups);
+            ready(true)
+        };
+        snapshot.rollups(&ids, hours, true, count).await?;
     }
     if !ids.is_empty() {
         for raw in &plan.raw {
             let of = SegmentsOf { checks, at: (raw.start, raw.end) };
-            snapshot.segments(of, |bytes| hand_on(Piece::Segment(bytes, raw.clone()))).await?;
+            let count = |bytes: Vec<u8>| {
+                tally.segment(&bytes, raw);
+                ready(true)
+            };
+            snapshot.segments(of, count).await?;
         }
     }
     Ok(())

@@ -2,28 +2,28 @@
 //!
 //! What is packed is a copy: where it is damaged, the rows are as good.
 
-use super::tally::Piece;
+use super::tally::Tally;
 use crate::{
     history::SeriesKey,
-    store::{self, Packed, Snapshot},
+    store::{self, Packed, Snapshot, StoredDay},
 };
 use series::{bundle, grid::Plan};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    future::ready,
     ops::Range,
 };
-use tokio::sync::mpsc;
 
 /// Hours that have to be read from rows, and of which series.
 pub type Rest = Vec<(Range<i64>, Vec<i64>)>;
 
-/// Hands on what is packed of the plan's hours, and says what is not packed, or cannot be read: it may be among the
+/// Counts what is packed of the plan's hours, and says what is not packed, or cannot be read: it may be among the
 /// roll-ups, or nothing was measured.
 pub async fn read(
     snapshot: &mut Snapshot,
     plan: &Plan,
     series: &[(i64, SeriesKey)],
-    sender: &mpsc::Sender<Piece>,
+    tally: &mut Tally<'_>,
 ) -> Result<Rest, store::Error> {
     let hours = &plan.hours;
     let mut of_check: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
@@ -50,21 +50,18 @@ pub async fn read(
         if days.is_empty() {
             continue;
         }
-        let hand_on = |packed: store::StoredDay| {
-            let sound = bundle::decode(&packed.data).map(drop);
-            match (&sound, found.get_mut(&packed.check_id)) {
-                (Err(error), _) => {
-                    let (day, check) = (packed.day, &packed.check_id);
+        let hand_on = |packed: StoredDay| {
+            let StoredDay { day, check_id: check, data } = packed;
+            match bundle::decode(&data) {
+                Ok(rollups) => {
+                    tally.day(what, day, &check, rollups);
+                    found.entry(check).or_default().insert(day);
+                }
+                Err(error) => {
                     tracing::warn!(day, check, %error, "packed roll-ups cannot be read; the rows answer instead");
                 }
-                (Ok(()), Some(days)) => {
-                    days.insert(packed.day);
-                }
-                (Ok(()), None) => {
-                    found.insert(packed.check_id.clone(), BTreeSet::from([packed.day]));
-                }
             }
-            async move { sound.is_err() || sender.send(Piece::Days(what, packed)).await.is_ok() }
+            ready(true)
         };
         snapshot.packed(&checks, days, what, hand_on).await?;
     }

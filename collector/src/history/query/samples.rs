@@ -3,10 +3,10 @@
 //! A page reads segments from the newest on until it is full. Where what is asked for is rare, that could be all of them:
 //! after some millions of rows a page ends early, with fewer runs or none, and its cursor goes on from there.
 
-use super::{HeadRows, Queries, Refused, Selector, find, sift};
+use super::{HeadRows, Queries, Refused, Selector, aside, find, sift};
 use crate::{
     history::SeriesKey,
-    store::{SegmentsOf, Snapshot},
+    store::{self, SegmentsOf, Snapshot},
 };
 use series::{Row, segment};
 use std::{
@@ -17,7 +17,6 @@ use std::{
     str::FromStr,
     sync::Arc,
 };
-use tokio::task::spawn_blocking;
 use wire::{Micros, history::SampleView};
 
 /// Rows beyond twice those that have a place, before they are sorted.
@@ -79,13 +78,20 @@ impl Queries {
         if range.is_empty() {
             return Ok((Vec::new(), None));
         }
-        let heads = self.copy_heads(&asked.selector, range.clone()).await?;
-        let mut snapshot = self.store.history().await?;
-        let newest = Newest { rows: Vec::new(), most: given + asked.limit + 1, complete_after: None };
-        let newest = newest.read(&mut snapshot, heads, &asked.selector, &range, self.page_rows_most).await;
-        // What was read is right, whatever becomes of the connection.
-        let _ = snapshot.end().await;
-        newest?.page(given, asked.limit, asked.after)
+        let queries = self.clone();
+        aside::run(async move || {
+            // Before the snapshot, as in [`Queries::history`].
+            let heads = (queries.heads)(&asked.selector, range.clone());
+            let mut snapshot = queries.store.history().await?;
+            let mut newest = Newest { rows: Vec::new(), most: given + asked.limit + 1, complete_after: None };
+            let rows_most = queries.page_rows_most;
+            let read = newest.read(&mut snapshot, heads, &asked.selector, &range, rows_most).await;
+            // What was read is right, whatever becomes of the connection.
+            let _ = snapshot.end().await;
+            read?;
+            newest.page(given, asked.limit, asked.after)
+        })
+        .await?
     }
 }
 
@@ -100,13 +106,13 @@ struct Newest {
 
 impl Newest {
     async fn read(
-        mut self,
+        &mut self,
         snapshot: &mut Snapshot,
         heads: Vec<HeadRows>,
         selector: &Selector,
         range: &Range<i64>,
         rows_most: u64,
-    ) -> Result<Newest, Refused> {
+    ) -> Result<(), store::Error> {
         for head in sift(snapshot, heads).await? {
             let key = Arc::new(head.key);
             self.add(head.rows.into_iter().map(|(_, row)| (Arc::clone(&key), row)));
@@ -117,7 +123,6 @@ impl Newest {
         let checks: Vec<String> = checks.into_iter().collect();
         let series: HashMap<i64, Arc<SeriesKey>> =
             found.series.into_iter().map(|(id, key)| (id, Arc::new(key))).collect();
-        let series = Arc::new(series);
         let of = SegmentsOf { checks: &checks, at: (range.start, range.end) };
         let (mut rows_read, mut oldest_read) = (0, i64::MAX);
         for facts in snapshot.segment_facts(of).await? {
@@ -134,10 +139,9 @@ impl Newest {
             let Some(bytes) = snapshot.segment(&facts).await? else { continue };
             rows_read += u64::try_from(facts.row_count).unwrap_or(0);
             oldest_read = oldest_read.min(facts.min_at);
-            let (series, range) = (Arc::clone(&series), range.clone());
-            self = spawn_blocking(move || self.with_segment(&bytes, &series, &range)).await?;
+            self.add_segment(&bytes, &series, range);
         }
-        Ok(self)
+        Ok(())
     }
 
     fn add(&mut self, rows: impl Iterator<Item = (Arc<SeriesKey>, Row)>) {
@@ -161,17 +165,12 @@ impl Newest {
         self.rows.len() == self.most && self.rows.last().is_some_and(|(_, row)| row.at > at)
     }
 
-    fn with_segment(
-        mut self,
-        bytes: &[u8],
-        series: &HashMap<i64, Arc<SeriesKey>>,
-        range: &Range<i64>,
-    ) -> Newest {
+    fn add_segment(&mut self, bytes: &[u8], series: &HashMap<i64, Arc<SeriesKey>>, range: &Range<i64>) {
         let segment = match segment::decode(bytes) {
             Ok(segment) => segment,
             Err(error) => {
                 tracing::error!(%error, "a segment of the history cannot be read; a page goes without it");
-                return self;
+                return;
             }
         };
         let mut ids: Vec<i64> = segment.entries().iter().map(|entry| entry.series).collect();
@@ -188,7 +187,6 @@ impl Newest {
             }
         }
         self.settle();
-        self
     }
 
     fn page(mut self, given: usize, limit: usize, after: Option<Cursor>) -> Result<Page, Refused> {

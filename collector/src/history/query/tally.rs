@@ -1,97 +1,68 @@
-//! The work of an answer: decodes what the store hands on and counts it. Runs on a thread that may block.
+//! The work of an answer: decodes what the store hands on and counts it.
 
 use super::selector::GroupKey;
-use crate::store::{Packed, StoredDay, StoredRollup};
-use series::{Corrupt, FAIL_CLASSES, Row, answer::Answer, bundle, grid::Plan, rollup::Rollup, segment};
+use crate::store::{Packed, StoredRollup};
+use series::{
+    Corrupt, FAIL_CLASSES, Row, answer::Answer, bundle::Entries, grid::Plan, rollup::Rollup, segment,
+};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     ops::Range,
 };
-use tokio::sync::mpsc;
 use wire::{
     Micros,
     history::{HistoryBucket, HistoryGroup, HistoryStats},
 };
 
-/// What the store hands on.
-pub enum Piece {
-    Rollups(Vec<StoredRollup>),
-    Days(Packed, StoredDay),
-    /// The bytes of a segment, and the range of which its rows count here: another range may need it too.
-    Segment(Vec<u8>, Range<i64>),
-}
-
-/// What is needed to count.
-pub struct Tally {
-    pub plan: Plan,
+/// Counts what is handed on, by groups of series.
+pub struct Tally<'a> {
+    plan: &'a Plan,
     /// The group of each stored series that is asked for.
-    pub series: HashMap<i64, usize>,
-    /// Rows that are not sealed yet, with their groups.
-    pub unsealed: Vec<(usize, Vec<Row>)>,
-    /// The groups, in the order of the answer, and their numbers.
-    pub groups: Vec<(GroupKey, usize)>,
-    /// Further quantiles, by their text.
-    pub quantiles: Vec<(String, f64)>,
-}
-
-/// What was counted.
-pub struct Tallied {
-    pub groups: Vec<HistoryGroup>,
+    series: HashMap<i64, usize>,
+    /// Of each group, by its number.
+    answers: Vec<Answer<'a>>,
     /// Stored things that could not be read, and are not in the answer.
-    pub damaged: u64,
+    damaged: u64,
 }
 
-impl Tally {
-    /// Counts everything that comes, and answers when no more comes.
-    pub fn run(self, mut pieces: mpsc::Receiver<Piece>) -> Tallied {
-        let mut answers = vec![Answer::new(&self.plan); self.groups.len()];
-        let mut damaged = 0;
-        for (group, rows) in &self.unsealed {
-            rows.iter().for_each(|row| answers[*group].add_row(row));
-        }
-        while let Some(piece) = pieces.blocking_recv() {
-            damaged += match piece {
-                Piece::Rollups(rollups) => self.rollups(&rollups, &mut answers),
-                Piece::Days(what, packed) => {
-                    self.packed(what, &packed, &mut answers).map_or_else(|error| {
-                        let StoredDay { day, check_id: check, .. } = packed;
-                        tracing::error!(day, check, %error, "packed roll-ups cannot be read; an answer goes without");
-                        1
-                    }, |()| 0)
-                }
-                Piece::Segment(bytes, range) => {
-                    self.segment(&bytes, &range, &mut answers).unwrap_or_else(|error| {
-                        tracing::error!(%error, "a segment cannot be read; an answer goes without it");
-                        1
-                    })
-                }
-            };
-        }
-        let groups = self.groups.iter().map(|(key, number)| self.group(key, &answers[*number])).collect();
-        Tallied { groups, damaged }
+impl<'a> Tally<'a> {
+    /// Nothing yet, of so many groups.
+    pub fn new(plan: &'a Plan, series: HashMap<i64, usize>, groups: usize) -> Tally<'a> {
+        Tally { plan, series, answers: vec![Answer::new(plan); groups], damaged: 0 }
     }
 
-    /// Says how many could not be read.
-    fn rollups(&self, rollups: &[StoredRollup], answers: &mut [Answer<'_>]) -> u64 {
-        let mut damaged = 0;
+    /// Counts rows of a group.
+    pub fn rows(&mut self, group: usize, rows: &[Row]) {
+        rows.iter().for_each(|row| self.answers[group].add_row(row));
+    }
+
+    /// Counts hourly roll-ups.
+    pub fn rollups(&mut self, rollups: &[StoredRollup]) {
         for stored in rollups {
             let Some(group) = self.series.get(&stored.series) else { continue };
-            if let Err(error) = answers[*group].add_stored_hour(stored.hour, &stored.counts(), &stored.sketch)
-            {
+            let answer = &mut self.answers[*group];
+            if let Err(error) = answer.add_stored_hour(stored.hour, &stored.counts(), &stored.sketch) {
                 let (series, hour) = (stored.series, stored.hour);
                 tracing::error!(series, hour, %error, "a roll-up cannot be read; an answer goes without it");
-                damaged += 1;
+                self.damaged += 1;
             }
         }
-        damaged
     }
 
-    fn packed(&self, what: Packed, packed: &StoredDay, answers: &mut [Answer<'_>]) -> Result<(), Corrupt> {
-        for entry in bundle::decode(&packed.data)? {
+    /// Counts the packed roll-ups of a day of a check, in the form that they were asked for.
+    pub fn day(&mut self, what: Packed, day: i64, check: &str, rollups: Entries<'_>) {
+        if let Err(error) = self.entries(what, day, rollups) {
+            tracing::error!(day, check, %error, "packed roll-ups cannot be read; an answer goes without");
+            self.damaged += 1;
+        }
+    }
+
+    fn entries(&mut self, what: Packed, day: i64, rollups: Entries<'_>) -> Result<(), Corrupt> {
+        for entry in rollups {
             let entry = entry?;
             let Some(group) = self.series.get(&entry.series) else { continue };
-            let answer = &mut answers[*group];
-            let hour = packed.day * 24 + i64::from(entry.slot);
+            let answer = &mut self.answers[*group];
+            let hour = day * 24 + i64::from(entry.slot);
             match what {
                 Packed::Hours if !self.plan.hours.contains(&hour) => {}
                 Packed::Hours => {
@@ -100,17 +71,24 @@ impl Tally {
                 }
                 Packed::Whole => {
                     let (counts, sketch) = entry.read()?;
-                    answer.add_stored_day(packed.day, &counts, sketch)?;
+                    answer.add_stored_day(day, &counts, sketch)?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Says how many series in it could not be read.
-    fn segment(&self, bytes: &[u8], range: &Range<i64>, answers: &mut [Answer<'_>]) -> Result<u64, Corrupt> {
-        let segment = segment::decode(bytes)?;
-        let (mut damaged, mut seen) = (0, HashSet::new());
+    /// Counts the rows of a segment that lie in a range: another range may need the same segment too.
+    pub fn segment(&mut self, bytes: &[u8], range: &Range<i64>) {
+        let segment = match segment::decode(bytes) {
+            Ok(segment) => segment,
+            Err(error) => {
+                tracing::error!(%error, "a segment cannot be read; an answer goes without it");
+                self.damaged += 1;
+                return;
+            }
+        };
+        let mut seen = HashSet::new();
         for entry in segment.entries() {
             let asked = entry.max_at >= range.start && entry.min_at < range.end;
             let Some(group) = self.series.get(&entry.series).filter(|_| asked) else { continue };
@@ -121,44 +99,55 @@ impl Tally {
             match segment.rows(entry.series) {
                 Ok(rows) => {
                     let rows = rows.iter().filter(|row| range.contains(&row.at));
-                    rows.for_each(|row| answers[*group].add_row(row));
+                    rows.for_each(|row| self.answers[*group].add_row(row));
                 }
                 Err(error) => {
                     tracing::error!(series = entry.series, %error, "rows of a segment cannot be read");
-                    damaged += 1;
+                    self.damaged += 1;
                 }
             }
         }
-        Ok(damaged)
     }
 
-    fn group(&self, key: &GroupKey, answer: &Answer<'_>) -> HistoryGroup {
-        let GroupKey { check, vantage, probe, target, part } = key.clone();
-        let buckets = answer
-            .rollups()
-            .map(|(range, rollup)| HistoryBucket { at: Micros(range.start), stats: self.stats(rollup) });
-        let buckets = buckets.collect();
-        HistoryGroup { check, vantage, probe, target, part, whole: self.stats(&answer.total()), buckets }
+    /// What could not be read, and what was counted: the groups in the order of their keys, which come with their
+    /// numbers; `quantiles` are further ones, by their texts.
+    pub fn finish(
+        self,
+        groups: &[(GroupKey, usize)],
+        quantiles: &[(String, f64)],
+    ) -> (u64, Vec<HistoryGroup>) {
+        let group = |(key, number): &(GroupKey, usize)| group(key, &self.answers[*number], quantiles);
+        (self.damaged, groups.iter().map(group).collect())
     }
+}
 
-    fn stats(&self, of: &Rollup) -> HistoryStats {
-        let failures = FAIL_CLASSES.into_iter().zip(of.failures).filter(|(_, count)| *count > 0);
-        let quantiles = self.quantiles.iter().filter_map(|(text, q)| Some((text.clone(), of.quantile(*q)?)));
-        HistoryStats {
-            runs: of.runs(),
-            ok: of.ok,
-            slow: of.slow,
-            missed: of.missed,
-            unsupported: of.unsupported,
-            failures: failures.collect::<BTreeMap<_, _>>(),
-            availability: of.availability(),
-            min_us: of.min_us,
-            mean_us: of.mean_us(),
-            p50_us: of.quantile(0.5),
-            p90_us: of.quantile(0.9),
-            p99_us: of.quantile(0.99),
-            max_us: of.max_us,
-            quantiles: quantiles.collect(),
-        }
+fn group(key: &GroupKey, answer: &Answer<'_>, quantiles: &[(String, f64)]) -> HistoryGroup {
+    let GroupKey { check, vantage, probe, target, part } = key.clone();
+    let bucket = |(range, rollup): (Range<i64>, &Rollup)| HistoryBucket {
+        at: Micros(range.start),
+        stats: stats(rollup, quantiles),
+    };
+    let buckets = answer.rollups().map(bucket).collect();
+    HistoryGroup { check, vantage, probe, target, part, whole: stats(&answer.total(), quantiles), buckets }
+}
+
+fn stats(of: &Rollup, quantiles: &[(String, f64)]) -> HistoryStats {
+    let failures = FAIL_CLASSES.into_iter().zip(of.failures).filter(|(_, count)| *count > 0);
+    let quantiles = quantiles.iter().filter_map(|(text, q)| Some((text.clone(), of.quantile(*q)?)));
+    HistoryStats {
+        runs: of.runs(),
+        ok: of.ok,
+        slow: of.slow,
+        missed: of.missed,
+        unsupported: of.unsupported,
+        failures: failures.collect::<BTreeMap<_, _>>(),
+        availability: of.availability(),
+        min_us: of.min_us,
+        mean_us: of.mean_us(),
+        p50_us: of.quantile(0.5),
+        p90_us: of.quantile(0.9),
+        p99_us: of.quantile(0.99),
+        max_us: of.max_us,
+        quantiles: quantiles.collect(),
     }
 }

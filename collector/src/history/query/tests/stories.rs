@@ -35,7 +35,9 @@ pub async fn sealed_meanwhile(store: Store) {
     let (copy, sealing, handle) = (heads(logged.clone()), Arc::clone(&place), Handle::current());
     let copying: Heads = Arc::new(move |selector, range| {
         let copied = copy(selector, range);
-        handle.block_on(sealing.seal(&rest, true));
+        // The thread that asks waits in the runtime already.
+        let seal = || handle.block_on(sealing.seal(&rest, true));
+        std::thread::scope(|scope| scope.spawn(seal).join()).expect("sealed");
         copied
     });
     for buckets in [1, 96] {
@@ -70,6 +72,12 @@ pub async fn single_runs_gone(store: Store) {
         queries.history(question("home", T0 + 24 * HOUR_US + half, T0 + 26 * HOUR_US, 96), LATER).await;
     let recent = recent.expect("an answer");
     assert_eq!((recent.resolution, recent.groups[0].whole.runs), (Resolution::Raw, 90));
+
+    // A week and more is of whole hours anyway.
+    let week = question("home", T0 + 23 * HOUR_US + half, T0 + 191 * HOUR_US + half, 24);
+    let week = queries.history(week, LATER).await.expect("an answer");
+    assert_eq!((week.from.0, week.to.0), (T0 + 23 * HOUR_US, T0 + 192 * HOUR_US));
+    assert_eq!((week.resolution, week.groups[0].whole.runs), (Resolution::Hourly, 180));
 
     let asked = question("home", T0 + half, T0 + 2 * HOUR_US + half, 96);
     let whole = queries.history(asked, LATER).await.expect("an answer");
