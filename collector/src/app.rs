@@ -2,6 +2,7 @@
 
 use crate::{
     api,
+    assigned::Assignments,
     board::Board,
     config::{self, Config},
     deliver::{Dispatcher, Receivers},
@@ -12,7 +13,7 @@ use crate::{
         query::{self, Queries},
     },
     hub::Hub,
-    ingest::{self, Assignments, Clocks, EARLIER, Intake, Room, Writer, auth::Tokens},
+    ingest::{self, Clocks, Intake, Room, Writer, auth::Tokens},
     mandate::Mandate,
     mesh,
     metrics::Metrics,
@@ -166,8 +167,12 @@ impl Collector {
 
         let now = clock.now();
         let (revision, _) = store.revise(&document, now).await?;
-        let assignments = Assignments::new(Arc::clone(&config), &store.documents(EARLIER).await?);
-        let intake = Intake { assignments, clocks: Arc::new(Clocks::default()), room: Room::default() };
+        let assignments = Assignments::open(&store, &config).await?;
+        let intake = Intake {
+            assignments: assignments.clone(),
+            clocks: Arc::new(Clocks::default()),
+            room: Room::default(),
+        };
         let hub = Hub::default();
         let tail = Tail::new(store.clone());
         let mandate = Mandate::default();
@@ -179,7 +184,7 @@ impl Collector {
             u32::from_be_bytes(random.bytes())
         );
         let exchange = Exchange::new(store.clone(), hub.clone(), own.clone());
-        let history = History::open(store.clone(), &config, clock.clone()).await?;
+        let history = History::open(store.clone(), assignments, clock.clone()).await?;
         let fold = Fold::new(
             Arc::clone(&config),
             revision,

@@ -15,6 +15,7 @@
 
 pub mod api;
 pub mod app;
+pub mod assigned;
 pub mod backup;
 pub mod board;
 pub mod clocks;

@@ -4,9 +4,10 @@
 //! roll-ups, day by day. What is not sealed yet is read from the log, after the position up to which its shard is sealed:
 //! every run comes once. Whoever takes the output may be slow, so the snapshot is one that lasts.
 
-use super::{Heads, SHARDS, SeriesKey, configured::Configured, query::selector::Selector};
+use super::{Heads, SHARDS, SeriesKey, query::selector::Selector};
 use crate::{
-    config::{self, Config},
+    assigned::{Assigned, DOCUMENTS},
+    config,
     decide::Event,
     store::{self, EvidenceAsked, Order, SegmentsOf, Snapshot, Store, StoredEvidence, StoredRollup},
 };
@@ -60,7 +61,7 @@ struct Moment {
     cursors: [i64; SHARDS],
     log_head: i64,
     erasures: super::Erasures,
-    config: Config,
+    assigned: Assigned,
 }
 
 impl Export {
@@ -249,9 +250,15 @@ impl Export {
         let stored = snapshot.series(&checks).await?;
         let series = stored.into_iter().map(|stored| (stored.id, stored.key()));
         let series = series.filter(|(_, key)| self.takes(key)).collect();
-        let document = self.store.documents(1).await?.pop().unwrap_or_default();
-        let config = config::parse(&document, "the configuration in the database")?;
-        Ok(Moment { checks, series, cursors, log_head, erasures, config })
+        let documents = self.store.documents(DOCUMENTS).await?;
+        let assigned = match documents.split_first() {
+            // Without the newest, most of what is not sealed yet would be missing, and nobody would know.
+            Some((newest, earlier)) => {
+                Assigned::new(&config::parse(newest, "the configuration in the database")?).with(earlier)
+            }
+            None => Assigned::default(),
+        };
+        Ok(Moment { checks, series, cursors, log_head, erasures, assigned })
     }
 
     fn takes(&self, key: &SeriesKey) -> bool {
@@ -269,8 +276,6 @@ impl Export {
         range: &Range<i64>,
         mut each: impl FnMut(&SeriesKey, &Row) -> io::Result<()>,
     ) -> Result<(), Error> {
-        let configured = Configured::new(&moment.config);
-        let checks: Vec<&str> = moment.config.checks.keys().map(|id| id.as_str()).collect();
         let mut keys: HashMap<SeriesKey, bool> = HashMap::new();
         let mut position = moment.cursors.iter().copied().min().unwrap_or(0);
         loop {
@@ -282,12 +287,12 @@ impl Export {
             heads.erase(&moment.erasures);
             for entry in &entries {
                 if let Event::Report { report, .. } = &*entry.event {
-                    heads.take(&configured, entry.position, entry.received, entry.clock_us, report);
+                    heads.take(&moment.assigned, entry.position, entry.received, entry.clock_us, report);
                 }
             }
-            for check in &checks {
+            for check in moment.assigned.checks() {
                 let mut written = Ok(());
-                heads.each(check, |key, head| {
+                heads.each(check.as_str(), |key, head| {
                     let takes = match keys.get(key) {
                         Some(takes) => *takes,
                         None => *keys.entry(key.clone()).or_insert(self.takes(key)),

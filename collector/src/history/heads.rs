@@ -7,13 +7,12 @@
 
 use super::{
     arrival::{self, Arrivals},
-    configured::{self, Configured},
     erasures::Erasures,
     key::{KeyRef, SeriesKey},
     milestones::Milestones,
     shard::{SHARDS, shard_of},
 };
-use crate::tail;
+use crate::{assigned::Assigned, tail};
 use ::series::{Row, head::Head};
 use runtime::lock::lock;
 use std::{
@@ -98,21 +97,14 @@ impl Heads {
 
     /// Takes in a report: its runs, and the steps of its journeys. Entries come in order of their positions; one that
     /// was taken before changes nothing.
-    pub fn take(
-        &self,
-        configured: &Configured,
-        position: i64,
-        received: Micros,
-        clock_us: i64,
-        report: &Report,
-    ) {
+    pub fn take(&self, assigned: &Assigned, position: i64, received: Micros, clock_us: i64, report: &Report) {
         if position <= self.taken() {
             return;
         }
         let mut counts = Arrivals::default();
         let mut wanted = Vec::with_capacity(report.samples.len());
         for sample in &report.samples {
-            let Some(known) = configured.find(&report.probe, sample) else {
+            let Some(known) = assigned.find(&report.probe, &sample.check, &sample.target) else {
                 counts.unconfigured += 1;
                 continue;
             };
@@ -300,7 +292,7 @@ impl Line {
 }
 
 fn key<'a>(probe: &'a str, sample: &'a Sample) -> KeyRef<'a> {
-    let (check, target) = (sample.check.as_str(), configured::target(&sample.target));
+    let (check, target) = (sample.check.as_str(), sample.target.as_str());
     KeyRef { check, probe, target, part: "" }
 }
 

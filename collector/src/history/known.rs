@@ -3,13 +3,12 @@
 
 use super::Selection;
 use crate::{
-    config::{self, Config, nearest},
+    assigned::Assigned,
+    config::nearest,
     store::{self, EvidenceAsked, Store},
 };
 use std::{collections::BTreeSet, fmt};
 
-/// The documents that are looked at: those that a database keeps in any case.
-const DOCUMENTS: i64 = 20;
 /// The most names that a refusal lists.
 const LISTED: usize = 20;
 
@@ -73,23 +72,11 @@ async fn known(store: &Store) -> Result<BTreeSet<Series>, store::Error> {
     let stored = store.series_in(&Selection::default()).await?;
     let mut known: BTreeSet<Series> =
         stored.into_iter().map(|(_, key)| (key.check, key.probe, key.target)).collect();
-    for document in store.documents(DOCUMENTS).await? {
-        // One that this program cannot read names nothing; the history still does.
-        if let Ok(config) = config::parse(&document, "the configuration in the database") {
-            known.extend(configured(&config));
-        }
-    }
+    let assigned = Assigned::stored(store).await?;
+    known.extend(
+        assigned.series().map(|(check, probe, to)| (check.to_string(), probe.to_string(), to.to_string())),
+    );
     Ok(known)
-}
-
-fn configured(config: &Config) -> BTreeSet<Series> {
-    let mut series = BTreeSet::new();
-    for (id, check) in &config.checks {
-        for probe in &check.from {
-            series.extend(check.to.iter().map(|to| (id.to_string(), probe.to_string(), to.to_string())));
-        }
-    }
-    series
 }
 
 async fn has_evidence(store: &Store, names: &Names) -> Result<bool, store::Error> {

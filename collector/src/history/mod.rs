@@ -7,7 +7,6 @@
 
 mod arrival;
 mod compactor;
-mod configured;
 mod erase;
 mod erasures;
 pub mod export;
@@ -36,11 +35,10 @@ pub use prepare::MOST_ROWS;
 pub use shard::{SHARDS, shard_of};
 
 use crate::{
-    config::Config,
+    assigned::Assignments,
     store::{self, Store},
     tail::Tail,
 };
-use configured::Documents;
 use runtime::{
     clock::SharedClock,
     tasks::{Stage, Tasks},
@@ -83,7 +81,7 @@ pub struct History(Arc<Inner>);
 struct Inner {
     store: Store,
     clock: SharedClock,
-    documents: Documents,
+    assignments: Assignments,
     heads: Heads,
 }
 
@@ -92,12 +90,15 @@ impl History {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn open(store: Store, config: &Config, clock: SharedClock) -> Result<History, store::Error> {
+    pub async fn open(
+        store: Store,
+        assignments: Assignments,
+        clock: SharedClock,
+    ) -> Result<History, store::Error> {
         let state = store.seal_state().await?;
         let heads = Heads::new(&state.cursors);
         heads.erase(&state.erasures);
-        let documents = Documents::open(&store, config).await?;
-        Ok(History(Arc::new(Inner { store, clock, documents, heads })))
+        Ok(History(Arc::new(Inner { store, clock, assignments, heads })))
     }
 
     /// Takes in a report from the log. Call it once for each, in order of their positions, and [`History::pass`] for
@@ -106,7 +107,7 @@ impl History {
     /// * `received`: when it arrived, by the collector's clock;
     /// * `clock_us`: what is to be added to the probe's instants.
     pub fn take(&self, position: i64, received: Micros, clock_us: i64, report: &Report) {
-        self.0.heads.take(&self.0.documents.now(), position, received, clock_us, report);
+        self.0.heads.take(&self.0.assignments.now(), position, received, clock_us, report);
     }
 
     /// Notes that the log up to a position holds nothing more for the history.

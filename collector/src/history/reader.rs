@@ -90,8 +90,8 @@ pub async fn step(history: &History, log: &mut Reader) -> Result<Step, Error> {
     for entry in &entries {
         match &*entry.event {
             Event::Report { received, report, .. } => {
-                if !looked && !history.0.documents.has_all(report) {
-                    history.0.documents.look(&history.0.store).await?;
+                if !looked && !history.0.assignments.now().has_all(report) {
+                    history.0.assignments.look_again(&history.0.store).await?;
                     looked = true;
                 }
                 history.take(entry.position, *received, entry.clock_us, report);

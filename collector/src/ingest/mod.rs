@@ -1,7 +1,6 @@
 //! Takes reports: who sends is known by the token, what is sent is checked, and 2xx is answered only after the
 //! commit.
 
-mod assigned;
 pub mod auth;
 mod body;
 mod clocks;
@@ -10,13 +9,16 @@ mod room;
 mod stream;
 mod writer;
 
-pub use assigned::{Assigned, Assignments, EARLIER};
 pub use clocks::Clocks;
 pub use room::{Room, Taken};
 pub use stream::stream;
 pub use writer::{Batch, Refused, Writer, start};
 
-use crate::{App, api::Rejected};
+use crate::{
+    App,
+    api::Rejected,
+    assigned::{Assigned, Assignments},
+};
 use auth::Caller;
 use axum::{Json, body::Body, extract::State};
 use bytes::Bytes;

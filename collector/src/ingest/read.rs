@@ -1,8 +1,9 @@
 //! From a body to entries of the log: each report is read once, and kept as it came.
 
-use super::{Clocks, assigned::Assigned, auth::Caller};
+use super::{Clocks, auth::Caller};
 use crate::{
     api::Rejected,
+    assigned::Assigned,
     config::Config,
     residency::Residency,
     store::{Entry, MOST_REPORT},
@@ -143,7 +144,7 @@ impl Desk<'_> {
     /// a report of which nothing would remain is refused, so that its sender hears of it.
     fn leave_out_samples(&self, report: &mut Report) -> Result<usize, Refusal> {
         let probe = &self.caller.probe;
-        let known = |sample: &Sample| self.assigned.knows(probe, &sample.check, &sample.target);
+        let known = |sample: &Sample| self.assigned.find(probe, &sample.check, &sample.target).is_some();
         let Some(stranger) = report.samples.iter().find(|sample| !known(sample)) else { return Ok(0) };
         if self.strangers == Strangers::Ask {
             return Err(Refusal::Strangers);
@@ -216,7 +217,7 @@ checks: { health: { service: shop, http: { path: / } } }
         let residency = Residency::read(&config, Random::seeded(1)).expect("no keys");
         let desk = Desk {
             config: &config,
-            assigned: &Assigned::new(&config, &[]),
+            assigned: &Assigned::new(&config),
             strangers,
             residency: &residency,
             clocks: &Clocks::default(),

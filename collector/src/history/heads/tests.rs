@@ -4,8 +4,8 @@ use crate::history::{
     tests::{CHECKS, HOUR_US, T0, config, report, sample, step},
 };
 
-fn heads() -> (Heads, Configured) {
-    (Heads::new(&[0; SHARDS]), Configured::new(&config()))
+fn heads() -> (Heads, Assigned) {
+    (Heads::new(&[0; SHARDS]), Assigned::new(&config()))
 }
 
 /// Everything that a check has in memory: probe, target, part, position, and age at `T0` in seconds.

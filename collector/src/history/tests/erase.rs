@@ -1,6 +1,6 @@
 //! Forgetting on request, while a collector runs: in segments, roll-ups, evidence, the log and memory.
 
-use super::{CHECKS, HOUR_US, Rows, T0, block_on, config, report, rollups, sample, step, stored};
+use super::{CHECKS, HOUR_US, Rows, T0, block_on, open, report, rollups, sample, step, stored};
 use crate::{
     decide::Event,
     history::{
@@ -12,7 +12,6 @@ use crate::{
 use proptest::prelude::*;
 use runtime::clock::ManualClock;
 use series::Row;
-use std::sync::Arc;
 use wire::{
     report::Report,
     sample::{Evidence, FailClass, Outcome, Sample},
@@ -48,8 +47,7 @@ struct World {
 
 impl World {
     async fn new(store: Store) -> World {
-        let opened = History::open(store.clone(), &config(), Arc::new(ManualClock::at(T0))).await;
-        let history = opened.expect("opened");
+        let history = open(&store, &ManualClock::at(T0)).await;
         let mut sealer = Sealer::new(history.clone(), SEAL_EVERY);
         sealer.refresh().await.expect("read").expect("never back");
         let term = store.take_lease("me", T0).await.expect("taken");

@@ -2,7 +2,7 @@
 //! take turns as the decider, flushes, restarts. Whatever happens, what is in memory above the cursors and what is in
 //! the database together are exactly the rows of the log, and the roll-ups are those of all sealed rows.
 
-use super::{CHECKS, HOUR_US, Rows, T0, block_on, config, report, rollups, sample, step, stored};
+use super::{CHECKS, HOUR_US, Rows, T0, block_on, open, report, rollups, sample, step, stored};
 use crate::{
     history::{History, SEAL_EVERY, SHARDS, SeriesKey, at, compactor::Compactor, sealer::Sealer, shard_of},
     store::{Error, Store, conformance::Engine},
@@ -10,7 +10,6 @@ use crate::{
 use proptest::{prelude::*, strategy::ValueTree};
 use runtime::clock::ManualClock;
 use series::Row;
-use std::sync::Arc;
 use wire::{
     Micros,
     report::Report,
@@ -101,8 +100,7 @@ impl World {
 
     /// A collector that has just started.
     async fn member(&self, term: i64) -> Member {
-        let opened = History::open(self.store.clone(), &config(), Arc::new(self.clock.clone())).await;
-        let history = opened.expect("opened");
+        let history = open(&self.store, &self.clock).await;
         let least = history.cursor_min();
         let read = self.log.partition_point(|entry| entry.position <= least);
         let mut sealer = Sealer::new(history.clone(), SEAL_EVERY);

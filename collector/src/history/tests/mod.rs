@@ -4,13 +4,18 @@ mod erase;
 mod life;
 mod tasks;
 
-use super::SeriesKey;
+use super::{History, SeriesKey};
 use crate::{
+    assigned::Assignments,
     config::{self, Config},
     store::Store,
 };
+use runtime::clock::ManualClock;
 use series::{Row, rollup::Rollup, segment};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use wire::{
     Micros,
     report::Report,
@@ -43,6 +48,12 @@ checks:
   c101: {service: shop, http: {}}
 ";
     config::parse(text, "test.yaml").expect("a valid configuration")
+}
+
+/// The history of a collector that has just started with [`config`].
+pub async fn open(store: &Store, clock: &ManualClock) -> History {
+    let assignments = Assignments::open(store, &config()).await.expect("read");
+    History::open(store.clone(), assignments, Arc::new(clock.clone())).await.expect("opened")
 }
 
 /// A run that succeeded, begun some seconds before [`T0`].

@@ -1,6 +1,6 @@
 //! What the tasks do as time passes.
 
-use super::{CHECKS, HOUR_US, Rows, T0, config, report, sample, stored};
+use super::{CHECKS, HOUR_US, Rows, T0, open, report, sample, stored};
 use crate::{
     history::{
         History, SEAL_EVERY, SHARDS, Term,
@@ -28,7 +28,7 @@ async fn world() -> World {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Store::sqlite(&folder.path().join("sextant.db")).await.expect("opened");
     let clock = ManualClock::at(T0);
-    let history = History::open(store.clone(), &config(), Arc::new(clock.clone())).await.expect("opened");
+    let history = open(&store, &clock).await;
     World { _folder: folder, store, clock, history }
 }
 
@@ -129,8 +129,7 @@ async fn a_collector_that_is_killed_every_few_seconds_gets_on() {
     let each = CHECKS.len() as i64;
     for life in 1..=10 * each {
         // Whatever was in memory is gone.
-        let opened = History::open(world.store.clone(), &config(), Arc::new(world.clock.clone())).await;
-        world.history = opened.expect("opened");
+        world.history = open(&world.store, &world.clock).await;
         let term = world.store.take_lease("me", T0).await.expect("taken");
         let mut sealer = Sealer::new(world.history.clone(), SEAL_EVERY);
         world.runs(life, CHECKS.iter().map(|check| sample(check, "a", life)).collect()).await;
