@@ -170,22 +170,25 @@ pub(super) fn watch_probes(config: &Config, state: &mut State, now: Micros, effe
     let failing_for = |least_us: i64| -> BTreeSet<&ProbeId> {
         config.probes.keys().filter(|id| fails_everywhere(config, state, id, now, least_us)).collect()
     };
+    let failed_last = |id: &&ProbeId| {
+        let at = newest(state, id).unwrap_or(now).min(now);
+        fails_everywhere(config, state, id, at, 0)
+    };
     let heard = |id: &&ProbeId| probe_state(config, state, id, now) != ProbeState::Silent;
     let was_excluded = |id: &ProbeId| state.probes.get(id).is_some_and(|head| head.excluded);
     let failing = failing_for(0);
     // When most vantages fail in several regions at once, it is the regions: excluding everybody would blind us. The
     // others need a moment to look as well, so only a failure that has lasted is held against a vantage.
-    let own = 2 * failing.len() < config.probes.keys().filter(heard).count();
-    let mut suspects: BTreeSet<ProbeId> = match own {
+    let few = |failing: usize| 2 * failing < config.probes.keys().filter(heard).count();
+    let own = few(failing.len());
+    // Those who failed as it does do not become few by falling silent.
+    let mut suspects: BTreeSet<ProbeId> = match own && few(config.probes.keys().filter(failed_last).count()) {
         true => failing_for(us(config.steering.hold) / 2).into_iter().cloned().collect(),
         false => BTreeSet::new(),
     };
     // Neither its own silence nor that of others makes a vantage good again: it has to succeed, or others fail as it does.
     if own || failing.iter().all(|id| was_excluded(id)) {
-        let still = |id: &&ProbeId| {
-            let at = || newest(state, id).unwrap_or(now).min(now);
-            was_excluded(id) && fails_everywhere(config, state, id, at(), 0)
-        };
+        let still = |id: &&ProbeId| was_excluded(id) && failed_last(id);
         suspects.extend(config.probes.keys().filter(still).cloned());
     }
     for (id, probe) in &config.probes {

@@ -134,3 +134,19 @@ fn a_vantage_stays_excluded_when_it_or_others_fall_silent() {
     assert!(!excluded(&world), "it succeeds");
     assert!(world.plans.iter().all(|plan| plan.weights.get(&id("r1")) == Some(&100)));
 }
+
+#[test]
+fn a_vantage_is_not_excluded_because_those_who_fail_as_it_does_fall_silent() {
+    let mut world = World::new();
+    world.play(10);
+    fail(&mut world, &["p2", "p3"], "r1");
+    fail(&mut world, &["p1"], "r3");
+    world.break_all("r2");
+    world.play(19);
+    world.silent.extend(["p1", "p2", "p3", "p4", "p5"].map(String::from));
+    let seen = world.notes.len();
+    // What p2 and p3 have seen grows old a moment before what p1 has.
+    world.play(60);
+    let told = told_since(&world, seen);
+    assert!(!told.iter().any(|title| title.contains("excluded") || title.contains("again")), "{told:?}");
+}
