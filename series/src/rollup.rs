@@ -1,8 +1,8 @@
-//! What is kept of an hour of a series: counts of all runs, latencies of the successful ones. Any number of roll-ups
-//! and rows merge into one.
+//! What is kept of an hour of a series: counts of the scheduled runs, latencies of the successful ones. Any number of
+//! roll-ups and rows merge into one.
 
 use crate::{Row, class_index, sketch::Sketch};
-use wire::sample::Outcome;
+use wire::sample::{Outcome, Trigger};
 
 /// Counts and latencies of some runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,8 +28,12 @@ pub struct Rollup {
 }
 
 impl Rollup {
-    /// Counts a run.
+    /// Counts a run, if it was scheduled. Runs that confirm a suspicion or prove a move come in bursts just when something
+    /// is wrong: counted, a minute of trouble would weigh as much as an hour without.
     pub fn add(&mut self, row: &Row) {
+        if row.trigger != Trigger::Schedule {
+            return;
+        }
         match row.outcome {
             Outcome::Ok => {
                 self.ok += 1;
@@ -79,9 +83,14 @@ impl Rollup {
         self.failures.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
+    /// How many rows were counted: runs, and what was due and no run.
+    pub fn rows(&self) -> u64 {
+        self.runs().saturating_add(self.missed).saturating_add(self.unsupported)
+    }
+
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
-        self.runs() == 0 && self.missed == 0 && self.unsupported == 0
+        self.rows() == 0
     }
 
     /// The share of runs that succeeded, 0 to 1. Absent without runs: unknown is not down.

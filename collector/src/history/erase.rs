@@ -173,7 +173,7 @@ fn rest(
     let damaged = |source| Error::Damaged { check: of.check.clone(), day: of.day, source };
     let mut kept: BTreeMap<i64, Vec<Row>> = BTreeMap::new();
     // Of the hours that are meant in part: what they held, and what remains.
-    let mut before: BTreeMap<(i64, i64), u64> = BTreeMap::new();
+    let mut before: BTreeMap<(i64, i64), Rollup> = BTreeMap::new();
     let mut after: BTreeMap<(i64, i64), Rollup> = BTreeMap::new();
     let (mut runs, mut changed) = (0, Vec::with_capacity(data.len()));
     for bytes in data {
@@ -187,7 +187,7 @@ fn rest(
             if meant.contains(&id) {
                 for row in &rows {
                     let hour = (id, prepare::hour(row));
-                    *before.entry(hour).or_default() += 1;
+                    before.entry(hour).or_default().add(row);
                     if !is_meant(id, row) {
                         after.entry(hour).or_default().add(row);
                     }
@@ -201,10 +201,10 @@ fn rest(
     let (mut rollups, mut gone) = (Rollups::new(), Vec::new());
     for (of, rollup) in stored {
         let whole = what.covers_range(of.1 * HOUR_US, (of.1 + 1) * HOUR_US);
-        let counted = rollup.runs() + rollup.missed + rollup.unsupported;
+        let all_are_here = before.get(&of).is_some_and(|before| before.rows() == rollup.rows());
         match after.remove(&of) {
-            // All runs of the hour are here, so what remains of it can be told.
-            Some(rest) if !whole && before.get(&of) == Some(&counted) => {
+            // What remains of the hour can be told.
+            Some(rest) if !whole && all_are_here && !rest.is_empty() => {
                 if rest != rollup {
                     rollups.insert(of, rest);
                 }

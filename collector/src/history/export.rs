@@ -158,6 +158,7 @@ impl Export {
             Ok(())
         })
         .await?;
+        unsealed.retain(|_, rollup| !rollup.is_empty());
         let oldest = snapshot.oldest_hour().await?.unwrap_or(i64::MAX / HOUR_US);
         let (mut from, end) = (hour(self.range.start).max(oldest), hour(self.range.end));
         let ids: Vec<i64> = moment.series.keys().copied().collect();

@@ -39,7 +39,7 @@ pub fn segments(series: &[Numbered], level: i64) -> Result<Vec<NewSegment>, segm
     Ok(segments)
 }
 
-/// Roll-ups of some rows.
+/// Roll-ups of some rows; of an hour without any scheduled run there is none.
 pub fn rollups(series: &[Numbered]) -> Rollups {
     let mut rollups = Rollups::new();
     for one in series {
@@ -48,6 +48,7 @@ pub fn rollups(series: &[Numbered]) -> Rollups {
             rows.iter().for_each(|row| rollup.add(row));
         }
     }
+    rollups.retain(|_, rollup| !rollup.is_empty());
     rollups
 }
 

@@ -14,7 +14,7 @@ use runtime::clock::ManualClock;
 use series::Row;
 use wire::{
     report::Report,
-    sample::{Evidence, FailClass, Outcome, Sample},
+    sample::{Evidence, FailClass, Outcome, Sample, Trigger},
 };
 
 /// Check, target a, probe p, age in minutes, whether it failed.
@@ -30,6 +30,9 @@ fn run(&(check, target, _, age_min, failed): &Run) -> Sample {
             excerpt: Some("<Ann>".into()),
             withheld: None,
         });
+    }
+    if age_min % 9 == 4 {
+        run.trigger = Trigger::Confirm;
     }
     if check == 1 {
         run.steps = vec![step("open")];
@@ -264,7 +267,6 @@ fn a_rollup_goes_when_its_runs_cannot_be_told_apart() {
             let expected = before.into_iter().filter(|((_, hour), _)| !hours.contains(hour)).collect();
             assert_eq!(after, expected);
             assert_eq!(stored(&store).await, left);
-            assert_eq!(left.len(), left.clone().rollups().values().map(|r| r.runs()).sum::<u64>() as usize);
             store.close().await;
         }
     });

@@ -13,7 +13,7 @@ use series::Row;
 use wire::{
     Micros,
     report::Report,
-    sample::{FailClass, Outcome},
+    sample::{FailClass, Outcome, Trigger},
 };
 
 /// One thing that happens.
@@ -45,7 +45,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => 7 * 86_400_i64..9 * 86_400,
         1 => -100_i64..0,
     ];
-    let run = (0..CHECKS.len() + 1, any::<bool>(), age, 0_u8..6);
+    let run = (0..CHECKS.len() + 1, any::<bool>(), age, 0_u8..8);
     let clock = prop_oneof![5 => Just(0_i64), 1 => -7_200_i64..7_200];
     let step = prop_oneof![
         6 => (any::<bool>(), clock, prop::collection::vec(run, 0..12))
@@ -154,6 +154,11 @@ impl World {
                 0 => Outcome::Fail(FailClass::Timeout),
                 1 => Outcome::Missed,
                 _ => Outcome::Ok,
+            };
+            run.trigger = match outcome {
+                6 => Trigger::Confirm,
+                7 => Trigger::Proof,
+                _ => Trigger::Schedule,
             };
             if *check == 1 {
                 run.steps = vec![step("open"), step("invented")];

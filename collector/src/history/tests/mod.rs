@@ -105,6 +105,8 @@ impl Rows {
                 rollups.entry((key.clone(), row.at.div_euclid(HOUR_US))).or_default().add(row);
             }
         }
+        // An hour of confirming runs alone has none.
+        rollups.retain(|_, rollup| !rollup.is_empty());
         rollups
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wire::{
     Micros,
     history::{HistoryGroup, HistoryStats},
-    sample::Outcome,
+    sample::{Outcome, Trigger},
 };
 
 /// Tells a world at a place, asks, and compares.
@@ -96,6 +96,7 @@ fn told(group: &HistoryGroup) -> Vec<Option<String>> {
 }
 
 fn same(told: &HistoryStats, rows: &[&Row]) -> Result<(), TestCaseError> {
+    let rows: Vec<&Row> = rows.iter().copied().filter(|row| row.trigger == Trigger::Schedule).collect();
     let count = |of: &dyn Fn(&Row) -> bool| rows.iter().filter(|row| of(row)).count() as u64;
     let ok = count(&|row| row.outcome == Outcome::Ok);
     let failed = count(&|row| row.outcome.is_fail());

@@ -229,8 +229,10 @@ fn rows() -> impl Strategy<Value = Vec<(Of, Row)>> {
     // Few different instants, so that some are shared; and latencies of all sizes.
     let at = prop_oneof![(0..SPAN_US).boxed(), (0..60_i64).prop_map(|hour| hour * HOUR_US).boxed()];
     let total = prop_oneof![0..2_000_u32, 0..500_000_u32, any::<u32>()];
-    let one =
-        (of, at, outcomes(), total).prop_map(|(of, at, outcome, total)| (of, row(T0 + at, outcome, total)));
+    let trigger =
+        prop_oneof![8 => Just(Trigger::Schedule), 1 => Just(Trigger::Confirm), 1 => Just(Trigger::Proof)];
+    let one = (of, at, outcomes(), total, trigger)
+        .prop_map(|(of, at, outcome, total, trigger)| (of, Row { trigger, ..row(T0 + at, outcome, total) }));
     prop::collection::vec(one, 0..300)
 }
 
