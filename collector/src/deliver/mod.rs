@@ -68,7 +68,7 @@ impl Dispatcher {
         while under_way.join_next().await.is_some() {}
     }
 
-    /// Starts the newest due delivery of each receiver that is not busy; says how long until the next is due.
+    /// Starts a due delivery of each receiver that is not busy; says how long until the next is due.
     async fn start_due(
         &self,
         busy: &Arc<Mutex<BTreeSet<ReceiverId>>>,

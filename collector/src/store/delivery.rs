@@ -97,7 +97,7 @@ impl Row {
 }
 
 impl Store {
-    /// The deliveries that are due, oldest first.
+    /// Of each receiver the delivery that has been due for longest: one that never answers must not hide the others.
     ///
     /// # Errors
     /// When the database fails.
@@ -106,8 +106,9 @@ impl Store {
             sqlx::query_as(
                 "SELECT id, service, generation, term, receiver, state, attempts, created, next_attempt,
                         acknowledged, last_error, body
-                 FROM delivery WHERE state = 'pending' AND next_attempt <= $1
-                 ORDER BY next_attempt LIMIT 200",
+                 FROM (SELECT delivery.*, ROW_NUMBER() OVER (PARTITION BY receiver ORDER BY next_attempt, id) AS place
+                       FROM delivery WHERE state = 'pending' AND next_attempt <= $1) AS due
+                 WHERE place = 1 ORDER BY next_attempt, id",
             )
             .bind(now.0).fetch_all(pool).await?
         });
