@@ -13,20 +13,29 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn revise(&self, document: &str, now: Micros) -> Result<(i64, bool), Error> {
-        Ok(write!(self, tx => {
-            let newest: Option<(i64, String)> =
-                sqlx::query_as("SELECT revision, document FROM revision ORDER BY revision DESC LIMIT 1")
-                    .fetch_optional(&mut *tx).await?;
-            match newest {
-                Some((revision, text)) if text == document => (revision, false),
-                newest => {
-                    let revision = newest.map_or(0, |(revision, _)| revision) + 1;
-                    sqlx::query("INSERT INTO revision (revision, applied, document) VALUES ($1, $2, $3)")
+        loop {
+            let revised = write!(self, tx => {
+                let newest: Option<(i64, String)> =
+                    sqlx::query_as("SELECT revision, document FROM revision ORDER BY revision DESC LIMIT 1")
+                        .fetch_optional(&mut *tx).await?;
+                match newest {
+                    Some((revision, text)) if text == document => Some((revision, false)),
+                    newest => {
+                        let revision = newest.map_or(0, |(revision, _)| revision) + 1;
+                        let inserted = sqlx::query(
+                            "INSERT INTO revision (revision, applied, document) VALUES ($1, $2, $3)
+                             ON CONFLICT (revision) DO NOTHING",
+                        )
                         .bind(revision).bind(now.0).bind(document).execute(&mut *tx).await?;
-                    (revision, true)
+                        (inserted.rows_affected() == 1).then_some((revision, true))
+                    }
                 }
+            });
+            // Else another collector was quicker, perhaps with the same document: look at what it wrote.
+            if let Some(revised) = revised {
+                return Ok(revised);
             }
-        }))
+        }
     }
 
     /// The newest revision; absent before the first.
