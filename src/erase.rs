@@ -11,7 +11,7 @@ use wire::{CheckId, Micros, ProbeId, assignment::Target};
 #[derive(Debug, clap::Args)]
 #[command(
     group = clap::ArgGroup::new("how").required(true).args(["dry_run", "yes"]),
-    after_help = "What is named together must all be true of a run. Reports that arrive afterwards are kept. The \
+    after_help = "What is named together must all be true of a run. Runs that are measured afterwards are kept. The \
                         timeline, plans, exports and backups are not touched."
 )]
 pub struct Args {

@@ -54,8 +54,11 @@ pub async fn erase(
     dry: bool,
     now: Micros,
 ) -> Result<Erased, Error> {
-    let position =
-        if dry { store.log_head().await? } else { store.begin_erasure(what, evidence_only, now).await? };
+    let (position, what) = match dry {
+        true => (store.log_head().await?, what.clone()),
+        false => store.begin_erasure(what, evidence_only, now).await?,
+    };
+    let what = &what;
     let mut erased = Erased { position, ..Erased::default() };
     if !evidence_only {
         let mut checks: BTreeMap<String, Vec<(i64, SeriesKey)>> = BTreeMap::new();
@@ -75,12 +78,10 @@ pub async fn erase(
     if dry {
         erased.evidence = store.count_evidence(what, position).await?;
     } else {
-        loop {
-            let rows = store.erase_evidence(what, position).await?;
+        let mut after = (0, 0);
+        while let Some((rows, last)) = store.erase_evidence(what, after, position).await? {
             erased.evidence += rows;
-            if rows == 0 {
-                break;
-            }
+            after = last;
         }
     }
     let mut after = 0;

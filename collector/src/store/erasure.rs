@@ -101,8 +101,9 @@ macro_rules! conditions {
 }
 
 impl Store {
-    /// Notes what is to be forgotten, and returns the log position up to which it holds. From now on nothing of it is
-    /// sealed: what was prepared without knowing of it is refused.
+    /// Notes what is to be forgotten, and returns the log position up to which it holds, and what of it can have been
+    /// received by then: once sealed, runs have no position any more, so their time has to tell. From now on nothing of it
+    /// is sealed: what was prepared without knowing of it is refused.
     ///
     /// # Errors
     /// When the database fails; then nothing was noted.
@@ -111,7 +112,7 @@ impl Store {
         what: &Selection,
         evidence_only: bool,
         now: Micros,
-    ) -> Result<i64, Error> {
+    ) -> Result<(i64, Selection), Error> {
         if let Db::Sqlite(lite) = &self.db {
             // On this connection, that is for this process: what is deleted is overwritten, not only unlinked.
             sqlx::query("PRAGMA secure_delete = ON").execute(&lite.writer).await?;
@@ -121,6 +122,12 @@ impl Store {
             let (position,): (i64,) =
                 sqlx::query_as("UPDATE log_head SET position = position WHERE id = 1 RETURNING position")
                     .fetch_one(&mut *tx).await?;
+            let newest: Option<(i64,)> =
+                sqlx::query_as("SELECT received FROM report_log WHERE position <= $1 ORDER BY position DESC LIMIT 1")
+                    .bind(position).fetch_optional(&mut *tx).await?;
+            // A run never counts for later than it was received.
+            let end = newest.map_or(now.0, |(received,)| now.0.max(received)).saturating_add(1);
+            let what = Selection { to: Some(what.to.map_or(end, |to| to.min(end))), ..what.clone() };
             sqlx::query(
                 "INSERT INTO erasure (id, requested, position, check_id, probe, target, from_at, to_at, evidence_only)
                  VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM erasure), $1, $2, $3, $4, $5, $6, $7, $8)",
@@ -132,7 +139,7 @@ impl Store {
             if !evidence_only {
                 sqlx::query("UPDATE seal_cursor SET changes = changes + 1").execute(&mut *tx).await?;
             }
-            position
+            (position, what)
         }))
     }
 
@@ -142,7 +149,7 @@ impl Store {
     /// When the database fails.
     pub async fn series_in(&self, what: &Selection) -> Result<Vec<(i64, SeriesKey)>, Error> {
         let rows: Vec<Series> = on!(self, pool => {
-            sqlx::query_as("SELECT * FROM series WHERE check_id = COALESCE($1, check_id) ORDER BY id")
+            sqlx::query_as("SELECT id, check_id, probe, target, part FROM series WHERE check_id = COALESCE($1, check_id) ORDER BY id")
                 .bind(what.check.as_deref()).fetch_all(pool).await?
         });
         let key = |Series { id, check_id: check, probe, target, part }| {
@@ -226,21 +233,34 @@ impl Store {
         Ok(count.unsigned_abs())
     }
 
-    /// Deletes some of the evidence that a selection means, of log entries up to a position; says how many rows. None
-    /// were the last.
+    /// Deletes some of the evidence that a selection means, after one row (position and ordinal) and of log entries up to
+    /// a position. Says how many rows, and the last of them: nothing when there are no more. It looks for them before it
+    /// writes, and never again at what it has passed.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn erase_evidence(&self, what: &Selection, upto: i64) -> Result<u64, Error> {
-        Ok(write!(self, tx => {
-            let mut query = QueryBuilder::new(
-                "DELETE FROM evidence WHERE (position, ordinal) IN (SELECT position, ordinal FROM evidence WHERE position <= ",
-            );
-            query.push_bind(upto);
+    pub async fn erase_evidence(
+        &self,
+        what: &Selection,
+        after: (i64, i64),
+        upto: i64,
+    ) -> Result<Option<(u64, (i64, i64))>, Error> {
+        let rows: Vec<(i64, i64)> = on!(self, pool => {
+            let mut query = QueryBuilder::new("SELECT position, ordinal FROM evidence WHERE (position, ordinal) > (");
+            query.push_bind(after.0).push(", ").push_bind(after.1).push(") AND position <= ").push_bind(upto);
             conditions!(query, what);
-            query.push(" LIMIT ").push_bind(BITE).push(")");
+            query.push(" ORDER BY position, ordinal LIMIT ").push_bind(BITE);
+            query.build_query_as().persistent(false).fetch_all(pool).await?
+        });
+        let Some(&last) = rows.last() else { return Ok(None) };
+        let deleted = write!(self, tx => {
+            let mut query = QueryBuilder::new("DELETE FROM evidence WHERE (position, ordinal) > (");
+            query.push_bind(after.0).push(", ").push_bind(after.1).push(") AND (position, ordinal) <= (");
+            query.push_bind(last.0).push(", ").push_bind(last.1).push(")");
+            conditions!(query, what);
             query.build().persistent(false).execute(&mut *tx).await?.rows_affected()
-        }))
+        });
+        Ok(Some((deleted, last)))
     }
 
     /// Takes what a selection means out of some log entries after one position up to another: whole samples, or only

@@ -16,6 +16,11 @@ pub type SeriesHour = (i64, i64);
 /// Roll-ups by what they are of.
 pub type Rollups = BTreeMap<SeriesHour, Rollup>;
 
+/// The columns of a [`Row`].
+pub(super) const COLUMNS: &str =
+    "series, hour, ok, slow, missed, unsupported, fail_dns, fail_connect, fail_tls, fail_timeout,
+    fail_protocol, fail_status, fail_assertion, fail_request, sum_us, min_us, max_us, sketch";
+
 #[derive(FromRow)]
 pub(super) struct Row {
     series: i64,
@@ -148,7 +153,8 @@ pub(super) use put;
 /// Reads the roll-ups of some series in one hour.
 macro_rules! get {
     ($executor:expr, $hour:expr, $series:expr) => {{
-        let mut query = QueryBuilder::new("SELECT * FROM rollup WHERE hour = ");
+        let mut query = QueryBuilder::new("SELECT ");
+        query.push(crate::store::rollup::COLUMNS).push(" FROM rollup WHERE hour = ");
         query.push_bind($hour).push(" AND series IN (");
         let mut list = query.separated(", ");
         for series in $series {

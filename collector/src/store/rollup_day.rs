@@ -3,7 +3,11 @@
 //! Whoever writes the rows writes this too, in the same transaction, made from what both held before. A day that is not
 //! here yet, or damaged, is made again from its rows when something is added to it.
 
-use super::{DayOfCheck, Error, Rollups, Store, db::on, rollup::Row};
+use super::{
+    DayOfCheck, Error, Rollups, Store,
+    db::on,
+    rollup::{COLUMNS, Row},
+};
 use series::bundle;
 use sqlx::{FromRow, QueryBuilder};
 use std::collections::BTreeMap;
@@ -148,12 +152,11 @@ impl Store {
     /// When the database fails.
     pub async fn rollups_of(&self, of: &DayOfCheck) -> Result<Rollups, Error> {
         let rows: Vec<Row> = on!(self, pool => {
-            sqlx::query_as(
-                "SELECT r.* FROM series AS s JOIN rollup AS r ON r.series = s.id
-                 WHERE s.check_id = $1 AND r.hour >= $2 AND r.hour < $3",
-            )
-            .bind(of.check.as_str()).bind(of.day * 24).bind((of.day + 1) * 24)
-            .persistent(false).fetch_all(pool).await?
+            let mut query = QueryBuilder::new("SELECT ");
+            query.push(COLUMNS).push(" FROM rollup WHERE series IN (SELECT id FROM series WHERE check_id = ");
+            query.push_bind(of.check.as_str()).push(") AND hour >= ").push_bind(of.day * 24);
+            query.push(" AND hour < ").push_bind((of.day + 1) * 24);
+            query.build_query_as().persistent(false).fetch_all(pool).await?
         });
         Ok(rows.into_iter().map(Row::keyed).collect())
     }

@@ -58,14 +58,19 @@ async fn an_erasure_is_noted_and_refuses_what_was_prepared_before() {
     for engine in Engine::both() {
         let store = engine.open().await;
         let term = store.take_lease("me", T0).await.expect("taken");
-        assert_eq!(store.begin_erasure(&check("a"), true, T0).await.expect("noted"), 0, "an empty log");
+        let begin = async |what: &Selection, evidence_only, now| {
+            store.begin_erasure(what, evidence_only, now).await.expect("noted")
+        };
+        let (position, until_now) = begin(&check("a"), true, T0).await;
+        let expected = Selection { to: Some(T0.0 + 1), ..check("a") };
+        assert_eq!((position, until_now), (0, expected), "an empty log");
         fill(&store).await;
         let before = store.seal_state().await.expect("read");
-        assert_eq!(store.begin_erasure(&check("a"), true, T0).await.expect("noted"), 3);
+        assert_eq!(begin(&check("a"), true, T0).await.0, 3);
         assert_eq!(store.seal_state().await.expect("read"), before, "evidence is not sealed");
 
         let what = Selection { target: Some("x".into()), ..seconds(1, 4) };
-        assert_eq!(store.begin_erasure(&what, false, T0).await.expect("noted"), 3);
+        assert_eq!(begin(&what, false, T0.plus_us(9_000_000)).await, (3, what));
         let state = store.seal_state().await.expect("read");
         assert!(state.changes.iter().zip(&before.changes).all(|(after, before)| *after == before + 1));
         let erases = |position, target, seconds| {
@@ -258,21 +263,25 @@ async fn evidence_of_a_selection_is_counted_and_deleted() {
         ] {
             assert_eq!(count(what, upto).await, expected, "{what:?} up to {upto}");
         }
-        assert_eq!(store.erase_evidence(&one, 0).await.expect("asked"), 0);
-        assert_eq!(store.erase_evidence(&one, 1).await.expect("deleted"), 1);
-        assert_eq!(store.erase_evidence(&one, i64::MAX).await.expect("deleted"), 1);
-        assert_eq!(store.erase_evidence(&one, i64::MAX).await.expect("asked"), 0);
+        let erase = async |what: &Selection, after, upto| {
+            store.erase_evidence(what, after, upto).await.expect("asked").map(|(rows, last)| (rows, last.0))
+        };
+        assert_eq!(erase(&one, (0, 0), 0).await, None);
+        assert_eq!(erase(&one, (0, 0), 1).await, Some((1, 1)));
+        assert_eq!(erase(&one, (9, 0), i64::MAX).await, None, "what was passed is not looked at again");
+        assert_eq!(erase(&one, (0, 0), i64::MAX).await, Some((1, 2)));
+        assert_eq!(erase(&one, (0, 0), i64::MAX).await, None);
         assert_eq!((count(&all, i64::MAX).await, count(&check("a"), i64::MAX).await), (3, 1));
 
         // More than one bite.
         let many: Vec<(&str, &str, i64)> = (0..450).map(|_| ("c", "x", 9)).collect();
         append(&store, &[report("p1", 3, &many)]).await;
-        let mut bites = Vec::new();
-        loop {
-            match store.erase_evidence(&check("c"), i64::MAX).await.expect("deleted") {
-                0 => break,
-                rows => bites.push(rows),
-            }
+        let (mut bites, mut after) = (Vec::new(), (0, 0));
+        while let Some((rows, last)) =
+            store.erase_evidence(&check("c"), after, i64::MAX).await.expect("deleted")
+        {
+            bites.push(rows);
+            after = last;
         }
         assert_eq!(bites, [200, 200, 50]);
         assert_eq!(count(&all, i64::MAX).await, 3, "others stay");
