@@ -16,8 +16,9 @@ use std::{
 const BUSY: Duration = Duration::from_secs(5);
 /// How long a caller waits in the queue for the writer, or for a reader.
 const QUEUE: Duration = Duration::from_secs(20);
-/// Connections that read.
-const READERS: u32 = 4;
+/// Connections that read: more than the questions that are answered at a time, each of which holds one, so that deciding,
+/// sealing and delivering never wait for them.
+const READERS: u32 = 8;
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 256;
 

@@ -7,11 +7,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Runs it. Where nobody waits any more, it ends the next time it waits for something.
+/// Runs it. Where nobody waits any more, it ends the next time it waits for something; what it is given tells, for work
+/// that seldom waits.
 ///
 /// # Errors
 /// When it panicked, or the program is ending.
-pub async fn run<T, F>(work: impl FnOnce() -> F + Send + 'static) -> Result<T, JoinError>
+pub async fn run<T, F>(work: impl FnOnce(CancellationToken) -> F + Send + 'static) -> Result<T, JoinError>
 where
     F: Future<Output = T>,
     T: Send + 'static,
@@ -19,7 +20,8 @@ where
     let wanted = CancellationToken::new();
     let given_up = wanted.clone().drop_guard();
     let runtime = Handle::current();
-    let done = spawn_blocking(move || runtime.block_on(wanted.run_until_cancelled(work()))).await?;
+    let done =
+        spawn_blocking(move || runtime.block_on(wanted.run_until_cancelled(work(wanted.clone())))).await?;
     drop(given_up);
     // It is cancelled by nobody but the guard, which was there until now.
     Ok(done.expect("nobody gave it up"))
@@ -32,13 +34,13 @@ mod tests {
 
     #[tokio::test]
     async fn work_waits_and_blocks_and_ends_when_nobody_waits_for_it() {
-        let done = run(async || {
+        let done = run(async |_| {
             tokio::time::sleep(Duration::from_millis(1)).await;
             std::thread::sleep(Duration::from_millis(1));
             7
         });
         assert_eq!(done.await.expect("it does not panic"), 7);
-        run(async || panic!("as it is to")).await.expect_err("it panics");
+        run(async |_| panic!("as it is to")).await.expect_err("it panics");
 
         struct Says(mpsc::Sender<&'static str>);
         impl Drop for Says {
@@ -47,7 +49,7 @@ mod tests {
             }
         }
         let (says, heard) = mpsc::channel();
-        let work = run(async move || {
+        let work = run(async move |_| {
             let _says = Says(says.clone());
             says.send("begun").expect("heard");
             pending::<()>().await

@@ -6,8 +6,8 @@
 //! meanwhile.
 //!
 //! [`series::grid`] decides which hours come from roll-ups. Reading, decoding and counting (`tally`) go on piece by piece
-//! on one thread that may block (`aside`): the memory of an answer is its buckets, and not what it reads, and no piece
-//! has to wake a second thread, which took longer than counting it.
+//! on one thread that may block (`aside`): the memory of an answer is its buckets and the rows that are not sealed yet, and
+//! no piece has to wake a second thread, which took longer than counting it.
 
 mod aside;
 mod packed;
@@ -35,6 +35,7 @@ use std::{
 };
 use tally::Tally;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use wire::{Micros, history::History};
 
 pub use samples::{Cursor, SamplesAsked};
@@ -47,7 +48,7 @@ pub const ROLLUPS_MOST: u64 = 2_000_000;
 pub const ROWS_MOST: u64 = 5_000_000;
 /// Up to so many rows are read for the hours that a range only touches.
 const EDGE_ROWS_MOST: u64 = grid::RAW_ROWS_MOST;
-/// A range that is as long, microseconds, is widened to whole hours: they are less than a hundredth of it, and segments
+/// A range that is as long, microseconds, is widened to whole hours: they are a hundredth of it or so, and segments
 /// would be read for them that take as long as all the rest.
 const LONG_US: i64 = 7 * DAY_US;
 /// How many questions are answered at a time; others wait.
@@ -147,15 +148,16 @@ impl Queries {
     /// # Errors
     /// When it would be too much, or the database fails.
     pub async fn history(&self, question: Question, now: Micros) -> Result<History, Refused> {
-        // It is never closed, so there is always a permit some time.
-        let _permit = self.permits.acquire().await;
+        // It is never closed, so there is always a permit some time. The work has it, not who waits for the work.
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
         let queries = self.clone();
-        aside::run(async move || {
+        aside::run(async move |given_up| {
+            let _permit = permit;
             // Before the snapshot; see above.
             let range = whole_hours(question.from, question.to);
             let unsealed = (queries.heads)(&question.selector, range);
             let mut snapshot = queries.store.history().await?;
-            let answer = queries.answer(&mut snapshot, unsealed, question, now.0).await;
+            let answer = queries.answer(&mut snapshot, unsealed, question, now.0, given_up).await;
             // What was read is right, whatever becomes of the connection.
             let _ = snapshot.end().await;
             answer
@@ -169,6 +171,7 @@ impl Queries {
         unsealed: Vec<HeadRows>,
         question: Question,
         now: i64,
+        given_up: CancellationToken,
     ) -> Result<History, Refused> {
         let unsealed = sift(snapshot, unsealed).await?;
         let checks = question.selector.check_names();
@@ -186,7 +189,7 @@ impl Queries {
             unsealed.into_iter().map(|head| (groups.number(head.key.as_ref()), rows(head))).collect();
         few_enough(groups.count(), &plan, found.series.len())?;
 
-        let mut tally = Tally::new(&plan, series, groups.count());
+        let mut tally = Tally::new(&plan, series, groups.count(), given_up);
         unsealed.iter().for_each(|(group, rows)| tally.rows(*group, rows));
         read(snapshot, &plan, &checks, &found, &mut tally).await?;
         let (damaged, groups) = tally.finish(&groups.finish(), &question.quantiles);
@@ -336,7 +339,7 @@ async fn read(
     for (hours, ids) in packed::read(snapshot, plan, &found.series, tally).await? {
         let count = |rollups: Vec<StoredRollup>| {
             tally.rollups(&rollups);
-            ready(true)
+            ready(tally.is_wanted())
         };
         snapshot.rollups(&ids, hours, true, count).await?;
     }
@@ -345,7 +348,7 @@ async fn read(
             let of = SegmentsOf { checks, at: (raw.start, raw.end) };
             let count = |bytes: Vec<u8>| {
                 tally.segment(&bytes, raw);
-                ready(true)
+                ready(tally.is_wanted())
             };
             snapshot.segments(of, count).await?;
         }

@@ -61,7 +61,7 @@ pub async fn read(
                     tracing::warn!(day, check, %error, "packed roll-ups cannot be read; the rows answer instead");
                 }
             }
-            ready(true)
+            ready(tally.is_wanted())
         };
         snapshot.packed(&checks, days, what, hand_on).await?;
     }

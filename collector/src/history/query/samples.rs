@@ -71,16 +71,16 @@ impl Queries {
     /// # Errors
     /// When the database fails.
     pub async fn samples(&self, asked: SamplesAsked) -> Result<Page, Refused> {
-        // It is never closed, so there is always a permit some time.
-        let _permit = self.permits.acquire().await;
+        // As in [`Queries::history`].
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
         let end = asked.after.map_or(asked.to, |after| after.at.saturating_add(1).min(asked.to));
         let (range, given) = (asked.from..end, asked.after.map_or(0, |after| after.given));
         if range.is_empty() {
             return Ok((Vec::new(), None));
         }
         let queries = self.clone();
-        aside::run(async move || {
-            // Before the snapshot, as in [`Queries::history`].
+        aside::run(async move |_| {
+            let _permit = permit;
             let heads = (queries.heads)(&asked.selector, range.clone());
             let mut snapshot = queries.store.history().await?;
             let mut newest = Newest { rows: Vec::new(), most: given + asked.limit + 1, complete_after: None };

@@ -9,6 +9,7 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
     ops::Range,
 };
+use tokio_util::sync::CancellationToken;
 use wire::{
     Micros,
     history::{HistoryBucket, HistoryGroup, HistoryStats},
@@ -23,12 +24,23 @@ pub struct Tally<'a> {
     answers: Vec<Answer<'a>>,
     /// Stored things that could not be read, and are not in the answer.
     damaged: u64,
+    given_up: CancellationToken,
 }
 
 impl<'a> Tally<'a> {
     /// Nothing yet, of so many groups.
-    pub fn new(plan: &'a Plan, series: HashMap<i64, usize>, groups: usize) -> Tally<'a> {
-        Tally { plan, series, answers: vec![Answer::new(plan); groups], damaged: 0 }
+    pub fn new(
+        plan: &'a Plan,
+        series: HashMap<i64, usize>,
+        groups: usize,
+        given_up: CancellationToken,
+    ) -> Tally<'a> {
+        Tally { plan, series, answers: vec![Answer::new(plan); groups], damaged: 0, given_up }
+    }
+
+    /// Whether anybody still waits for it.
+    pub fn is_wanted(&self) -> bool {
+        !self.given_up.is_cancelled()
     }
 
     /// Counts rows of a group.
