@@ -121,8 +121,8 @@ pub async fn run(store: &Store, from: Micros, to: Micros) -> Result<Replay, Erro
     };
     let asked = from;
     // What was decided up to the kept state is in it.
-    let from = if first > asked { first.plus_us(1) } else { asked };
-    let missing = (from > asked).then_some(Missing { from: asked, to: first, why: NOT_KEPT });
+    let from = if first >= asked { first.plus_us(1) } else { asked };
+    let missing = (first > asked).then_some(Missing { from: asked, to: first, why: NOT_KEPT });
     let mut replay = Replay { from, missing, terms: marks.len() as u64, ..Replay::default() };
     let mut plans = Vec::new();
     for mark in marks {

@@ -49,7 +49,9 @@ struct Recent {
 }
 
 impl Recent {
-    fn extend(&mut self, appended: &Appended) {
+    /// False when the log had gone back.
+    fn extend(&mut self, appended: &Appended) -> bool {
+        let sound = appended.before >= self.upto;
         if appended.before != self.upto {
             // Another collector has written in between: what we hold ends there.
             *self = Recent { after: appended.before, ..Recent::default() };
@@ -65,6 +67,7 @@ impl Recent {
             self.after = oldest.position;
             self.weight -= weight_of(&oldest);
         }
+        sound
     }
 
     /// What comes after a position, if it is here without a gap.
@@ -97,10 +100,13 @@ impl Tail {
         Tail { store, recent: Arc::default(), news: watch::Sender::new(0) }
     }
 
-    /// Takes what this collector has just committed, and wakes the readers.
-    pub fn appended(&self, appended: &Appended) {
-        lock(&self.recent).extend(appended);
+    /// Takes what this collector has just committed, and wakes the readers. False when the log ended before where it had
+    /// ended: the database is an earlier one, and readers that are beyond its end would never read what comes now.
+    #[must_use]
+    pub fn appended(&self, appended: &Appended) -> bool {
+        let sound = lock(&self.recent).extend(appended);
         self.nudge();
+        sound
     }
 
     /// Wakes the readers: the log may have grown.
@@ -323,10 +329,14 @@ mod tests {
 
         // From memory what is there, and from the database what another collector wrote.
         let own = store.append(&[Entry::answer(Micros(1), Event::Tick)]).await.expect("appended");
-        tail.appended(&own);
+        assert!(tail.appended(&own));
         all.extend(own.logged);
         all.extend(store.append(&[Entry::answer(Micros(2), Event::Tick)]).await.expect("appended").logged);
         assert_eq!(read_on(&mut reader, all[199].position).await, all[200..]);
+        let next = store.append(&[Entry::answer(Micros(3), Event::Tick)]).await.expect("appended");
+        assert!(tail.appended(&next), "another collector wrote in between");
+        let earlier = Appended { before: next.before - 1, ..next };
+        assert!(!tail.appended(&earlier), "the log has gone back");
         store.close().await;
         assert!(reader.after(0).await.is_err());
     }

@@ -1,6 +1,9 @@
 //! What the core remembers. Serialised as a whole into the snapshot; small: one head for each series.
 
-use super::evidence::{Beats, Head};
+use super::{
+    GAP_US,
+    evidence::{Beats, Head},
+};
 use crate::{clocks::Quickest, config::Config};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -40,9 +43,10 @@ impl State {
     }
 
     /// Makes a kept state fit a clock that stands at `now`. After a restart the clock may be behind what it was, by
-    /// whatever it had been wrong. Evidence from the future is dropped, and what lasts began now at the latest.
+    /// whatever it had been wrong. Evidence from the future is dropped, and what lasts began now at the latest. A little
+    /// behind, as the clock of another collector, it only has to catch up: time does not go back in the core.
     pub fn fit(&mut self, now: Micros) {
-        if self.now <= now {
+        if self.now.since(now) <= GAP_US {
             return;
         }
         (self.now, self.judged, self.warm_at) = (now, now, now);
@@ -63,6 +67,18 @@ impl State {
             }
             if let Some(plan) = &mut service.plan {
                 plan.acknowledged_at = plan.acknowledged_at.map(|at| at.min(now));
+                plan.proof.asked = Micros(0);
+            }
+        }
+    }
+
+    /// Lets what probes were asked for be asked for again at once: whoever decided before may not have come to asking.
+    pub fn ask_again(&mut self) {
+        for service in self.services.values_mut() {
+            for suspicion in service.regions.values_mut().filter_map(|region| region.suspicion.as_mut()) {
+                suspicion.confirm_asked = Micros(0);
+            }
+            if let Some(plan) = &mut service.plan {
                 plan.proof.asked = Micros(0);
             }
         }

@@ -78,6 +78,9 @@ impl Fold {
                 sleep_until(earliest).await;
                 news.mark_unchanged();
             }
+            if stopping && self.mandate.has_resigned() {
+                return Ended::Stopping;
+            }
             match decider.turn(stopping).await {
                 Ok(_) if stopping => return Ended::Stopping,
                 Ok(more) => rest = more,
@@ -113,6 +116,7 @@ impl<'a> Decider<'a> {
         let now = fold.clock.now();
         let (mut core, _, position) = fold.committed(term).await?;
         core.state.fit(now);
+        core.state.ask_again();
         let mut decider = Decider {
             fold,
             core,

@@ -5,6 +5,7 @@
 
 use super::Taken;
 use crate::{
+    mandate::Mandate,
     metrics::Metrics,
     store::{Entry, Store},
     tail::Tail,
@@ -49,6 +50,10 @@ pub enum Refused {
     Busy,
     #[error("the database failed; the collector's log says why")]
     Failed,
+    #[error(
+        "the newest configuration in the database is one that this version of the collector cannot read: upgrade it, and          bring new configurations after new versions"
+    )]
+    Unreadable,
     #[error("the collector is stopping")]
     Stopping,
 }
@@ -69,8 +74,9 @@ impl Writer {
     }
 }
 
-/// Starts the writing task; `tail` gets what was committed, `metrics` counts it.
-pub fn start(tasks: &Tasks, store: Store, tail: Tail, metrics: Metrics) -> Writer {
+/// Starts the writing task; `tail` gets what was committed, `metrics` counts it. When the log is not the one that it was,
+/// `mandate` is given up, and the task ends, with it the process.
+pub fn start(tasks: &Tasks, store: Store, tail: Tail, metrics: Metrics, mandate: Mandate) -> Writer {
     let (sender, mut queue) = mpsc::channel(QUEUE);
     tasks.spawn(Stage::Work, "log writer", |stop| async move {
         let mut group = Vec::with_capacity(GROUP);
@@ -91,7 +97,13 @@ pub fn start(tasks: &Tasks, store: Store, tail: Tail, metrics: Metrics) -> Write
                         stop.cancelled().await;
                         return;
                     }
-                    commit(&store, &mut group, &tail, &metrics, &mut failing).await;
+                    if !commit(&store, &mut group, &tail, &metrics, &mut failing).await {
+                        mandate.resign();
+                        tracing::error!(
+                            "the database has gone back to an earlier state: stopping, to begin again from what it has"
+                        );
+                        return;
+                    }
                 }
             }
         }
@@ -99,7 +111,14 @@ pub fn start(tasks: &Tasks, store: Store, tail: Tail, metrics: Metrics) -> Write
     Writer(sender)
 }
 
-async fn commit(store: &Store, group: &mut Vec<Job>, tail: &Tail, metrics: &Metrics, failing: &mut bool) {
+/// False when the log is not the one that it was.
+async fn commit(
+    store: &Store,
+    group: &mut Vec<Job>,
+    tail: &Tail,
+    metrics: &Metrics,
+    failing: &mut bool,
+) -> bool {
     let entries: Vec<Entry> =
         group.iter_mut().flat_map(|job| std::mem::take(&mut job.batch.entries)).collect();
     match store.append(&entries).await {
@@ -112,8 +131,8 @@ async fn commit(store: &Store, group: &mut Vec<Job>, tail: &Tail, metrics: &Metr
                 // Whoever gave up waiting sends again, and is then told that it was a duplicate.
                 let _ = job.done.send(Ok(new));
             }
-            tail.appended(&appended);
             *failing = false;
+            tail.appended(&appended)
         }
         Err(error) => {
             // Said once: the health of the storage tells for how long, and the probes send again.
@@ -126,6 +145,7 @@ async fn commit(store: &Store, group: &mut Vec<Job>, tail: &Tail, metrics: &Metr
             for job in group.drain(..) {
                 let _ = job.done.send(Err(Refused::Failed));
             }
+            true
         }
     }
 }
