@@ -167,7 +167,7 @@ impl Collector {
 
         let now = clock.now();
         let (revision, _) = store.revise(&document, now).await?;
-        let assignments = Assignments::open(&store, &config).await?;
+        let assignments = Assignments::open(&store, &config, &document).await?;
         let intake = Intake {
             assignments: assignments.clone(),
             clocks: Arc::new(Clocks::default()),
@@ -214,7 +214,7 @@ impl Collector {
             published,
             changes,
         );
-        let writer = ingest::start(&tasks, store.clone(), tail.clone(), metrics.clone());
+        let writer = ingest::start(&tasks, store.clone(), tail.clone(), metrics.clone(), mandate.clone());
         let lease = mandate.clone();
         let term: history::Term = Arc::new(move || lease.term());
         let caught_up = history.start(&tasks, tail.clone(), Arc::clone(&term), settings.seal_every);

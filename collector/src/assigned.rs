@@ -13,8 +13,10 @@ use crate::{
 use runtime::lock::lock;
 use std::{
     collections::HashMap,
+    panic::resume_unwind,
     sync::{Arc, Mutex},
 };
+use tokio::task::JoinError;
 use wire::{
     CheckId, ProbeId,
     assignment::{CheckKind, Target},
@@ -31,20 +33,23 @@ pub struct Assignments(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     own: Assigned,
+    /// The own document.
+    document: String,
     now: Mutex<Arc<Assigned>>,
     /// The newest revision when the documents were last read.
     read: tokio::sync::Mutex<Option<i64>>,
 }
 
 impl Assignments {
-    /// Those of a collector's own configuration, and of the documents in its database.
+    /// Those of a collector's own configuration, which `document` has, and of the documents in its database.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn open(store: &Store, config: &Config) -> Result<Assignments, store::Error> {
+    pub async fn open(store: &Store, config: &Config, document: &str) -> Result<Assignments, store::Error> {
         let own = Assigned::new(config);
         let now = Mutex::new(Arc::new(own.clone()));
-        let assignments = Assignments(Arc::new(Inner { own, now, read: tokio::sync::Mutex::default() }));
+        let (document, read) = (document.to_owned(), tokio::sync::Mutex::default());
+        let assignments = Assignments(Arc::new(Inner { own, document, now, read }));
         assignments.look_again(store).await?;
         Ok(assignments)
     }
@@ -67,21 +72,47 @@ impl Assignments {
         let mut read = self.0.read.lock().await;
         if *read < newest {
             let documents = store.documents(DOCUMENTS).await?;
-            let own = self.0.own.clone();
-            // They may be large. Had reading them panicked, what was known before would do until the next look.
-            let work = tokio::task::spawn_blocking(move || Arc::new(own.with(&documents)));
-            if let Ok(assigned) = work.await {
-                *lock(&self.0.now) = assigned;
-                *read = newest;
+            let inner = Arc::clone(&self.0);
+            // They may be large.
+            let work = tokio::task::spawn_blocking(move || Arc::new(inner.with(&documents)));
+            match work.await.map_err(JoinError::try_into_panic) {
+                Ok(assigned) => (*lock(&self.0.now), *read) = (assigned, newest),
+                Err(Ok(panic)) => resume_unwind(panic),
+                // The program is ending.
+                Err(Err(_)) => {}
             }
         }
         Ok(self.now())
     }
 }
 
-/// The checks of one or several configurations, by id.
+impl Inner {
+    fn with(&self, documents: &[String]) -> Assigned {
+        let mut assigned = self.own.clone().with(documents);
+        let newer = documents.iter().take_while(|document| **document != self.document);
+        let unreadable = newer.filter_map(|document| parse(document).err()).next();
+        if let Some(problems) = &unreadable {
+            tracing::warn!(
+                %problems,
+                "another collector has brought a configuration that this version cannot read: what only that one assigns                  is neither taken nor sealed here; upgrade this collector"
+            );
+        }
+        assigned.incomplete = unreadable.is_some();
+        assigned
+    }
+}
+
+fn parse(document: &str) -> Result<Config, config::Problems> {
+    config::parse(document, "a document in the database")
+}
+
+/// The checks of one or several configurations.
 #[derive(Debug, Clone, Default)]
-pub struct Assigned(HashMap<CheckId, Known>);
+pub struct Assigned {
+    checks: HashMap<CheckId, Known>,
+    /// Whether a document that is newer than the own one is of a newer version, and cannot be read.
+    incomplete: bool,
+}
 
 /// What is known of a check.
 #[derive(Debug, Clone)]
@@ -113,7 +144,7 @@ impl Assigned {
     pub fn with(mut self, documents: &[String]) -> Assigned {
         for document in documents {
             // A document of an older version may be refused today; its checks are then unknown.
-            if let Ok(config) = config::parse(document, "a document in the database") {
+            if let Ok(config) = parse(document) {
                 self.add(&config);
             }
         }
@@ -122,7 +153,7 @@ impl Assigned {
 
     fn add(&mut self, config: &Config) {
         for (id, check) in &config.checks {
-            let known = self.0.entry(id.clone()).or_insert_with(|| Known {
+            let known = self.checks.entry(id.clone()).or_insert_with(|| Known {
                 shard: shard_of(id.as_str()),
                 runs: Vec::new(),
                 steps: Vec::new(),
@@ -149,7 +180,13 @@ impl Assigned {
         let told = |(from, to): &(Vec<ProbeId>, Vec<Target>)| {
             from.binary_search(probe).is_ok() && to.binary_search(target).is_ok()
         };
-        self.0.get(check).filter(|known| known.runs.iter().any(told))
+        self.checks.get(check).filter(|known| known.runs.iter().any(told))
+    }
+
+    /// Whether what is not known here is known nowhere. While another collector has a document that this program cannot
+    /// read, that is not so: nothing may be left out or passed over for being unknown.
+    pub fn is_complete(&self) -> bool {
+        !self.incomplete
     }
 
     /// Whether all samples of a report, and all their steps, are known.
@@ -162,12 +199,12 @@ impl Assigned {
 
     /// The checks.
     pub fn checks(&self) -> impl Iterator<Item = &CheckId> {
-        self.0.keys()
+        self.checks.keys()
     }
 
     /// Each check with who runs it against what; one that several configurations assign may come several times.
     pub fn series(&self) -> impl Iterator<Item = (&CheckId, &ProbeId, &Target)> {
-        self.0.iter().flat_map(|(id, known)| {
+        self.checks.iter().flat_map(|(id, known)| {
             let pairs = known.runs.iter().flat_map(|(from, to)| {
                 from.iter().flat_map(move |probe| to.iter().map(move |target| (probe, target)))
             });
@@ -216,7 +253,7 @@ mod tests {
         let assigned = Assigned::default().with(&documents);
         assert!(knows(&assigned, "p1", "a") && knows(&assigned, "p2", "a"));
         assert!(!knows(&assigned, "p1", "b") && !knows(&assigned, "p3", "a"));
-        let known = &assigned.0[&"a".parse::<CheckId>().expect("an id")];
+        let known = &assigned.checks[&"a".parse::<CheckId>().expect("an id")];
         assert!(known.has_step("enter") && known.has_step("leave") && !known.has_step("turn"));
         let mut series: Vec<_> =
             assigned.series().map(|(_, probe, target)| format!("{probe} {target:?}")).collect();
@@ -232,10 +269,11 @@ mod tests {
         let store = engine.open().await;
         store.revise(&document("old", "north", "enter"), Micros(1)).await.expect("revised");
         let own = config(&document("own", "north", "enter"));
-        let assignments = Assignments::open(&store, &own).await.expect("opened");
+        let assignments = Assignments::open(&store, &own, "own").await.expect("opened");
         let first = assignments.now();
         let told = |assigned: &Assigned, names: [&str; 3]| names.map(|check| knows(assigned, "p1", check));
         assert_eq!(told(&first, ["own", "old", "new"]), [true, true, false]);
+        assert!(first.is_complete());
         let again = assignments.look_again(&store).await.expect("looked");
         assert!(Arc::ptr_eq(&first, &again), "the same documents are not read again");
 
@@ -245,6 +283,17 @@ mod tests {
             let now = assignments.look_again(&store).await.expect("looked");
             assert_eq!(told(&now, ["own", "old", "new"]), [true; 3]);
         }
+        // One of a newer version, and then one that can be read: the one in between may still assign what is not known here.
+        store.revise("version: 2", Micros(3)).await.expect("revised");
+        assert!(!assignments.look_again(&store).await.expect("looked").is_complete());
+        store.revise(&document("newest", "north", "enter"), Micros(4)).await.expect("revised");
+        let now = assignments.look_again(&store).await.expect("looked");
+        assert!(!now.is_complete() && knows(&now, "p1", "newest"));
+        store.revise("own", Micros(5)).await.expect("revised");
+        assert!(
+            assignments.look_again(&store).await.expect("looked").is_complete(),
+            "what is older says nothing"
+        );
         store.close().await;
         assignments.look_again(&store).await.expect_err("the database is closed");
     }

@@ -26,7 +26,7 @@ pub enum Step {
     More,
     /// That was all.
     All,
-    /// There is no room for the rest.
+    /// There is no room for the rest, or a collector of a newer version has to take it in.
     Full,
 }
 
@@ -90,9 +90,14 @@ pub async fn step(history: &History, log: &mut Reader) -> Result<Step, Error> {
     for entry in &entries {
         match &*entry.event {
             Event::Report { received, report, .. } => {
-                if !looked && !history.0.assignments.now().has_all(report) {
-                    history.0.assignments.look_again(&history.0.store).await?;
+                let mut assigned = history.0.assignments.now();
+                if !looked && !assigned.has_all(report) {
+                    assigned = history.0.assignments.look_again(&history.0.store).await?;
                     looked = true;
+                }
+                if !assigned.is_complete() && !assigned.has_all(report) {
+                    // Passed over, its samples would be sealed by nobody. A collector of the newer version can take them in.
+                    return Ok(Step::Full);
                 }
                 history.take(entry.position, *received, entry.clock_us, report);
             }

@@ -66,13 +66,18 @@ async fn take(app: &App, caller: Caller, headers: HeaderMap, body: Body) -> Resu
     let received = app.clock.now();
     let mut parcel = Parcel { caller, headers, packed, received, room };
     let (mut assigned, mut strangers) = (app.intake.assignments.now(), Strangers::Ask);
+    let mut looked = false;
     let batch = loop {
         match open(app, parcel, assigned, strangers).await? {
             Opened::Read(batch) => break batch,
+            Opened::Strangers(_) if looked => return Err(Refused::Unreadable.into()),
             Opened::Strangers(unread) => {
                 // Another collector may have brought a newer configuration.
                 assigned = app.intake.assignments.look_again(&app.store).await?;
-                (parcel, strangers) = (unread, Strangers::LeaveOut);
+                (parcel, looked) = (unread, true);
+                if assigned.is_complete() {
+                    strangers = Strangers::LeaveOut;
+                }
             }
         }
     };

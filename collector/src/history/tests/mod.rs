@@ -52,7 +52,7 @@ checks:
 
 /// The history of a collector that has just started with [`config`].
 pub async fn open(store: &Store, clock: &ManualClock) -> History {
-    let assignments = Assignments::open(store, &config()).await.expect("read");
+    let assignments = Assignments::open(store, &config(), "").await.expect("read");
     History::open(store.clone(), assignments, Arc::new(clock.clone())).await.expect("opened")
 }
 

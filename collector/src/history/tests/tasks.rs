@@ -40,6 +40,10 @@ impl World {
     }
 
     async fn runs(&self, sequence: i64, runs: Vec<Sample>) {
+        assert_eq!(self.tell(sequence, runs).await, Step::All, "there is room for all");
+    }
+
+    async fn tell(&self, sequence: i64, runs: Vec<Sample>) -> Step {
         let report = report("p", sequence, runs);
         let raw = serde_json::value::to_raw_value(&report).expect("JSON");
         self.store.append(&[Entry::report(T0, 0, (T0, 0), report, &raw)]).await.expect("appended");
@@ -48,7 +52,7 @@ impl World {
         while step == Step::More {
             step = reader::step(&self.history, &mut log).await.expect("read");
         }
-        assert_eq!(step, Step::All, "there is room for all");
+        step
     }
 
     async fn sealed(&self) -> usize {
@@ -206,4 +210,15 @@ checks: {{home: {{service: shop, http: {{}}}}, {checks}: {{service: shop, http: 
     world.store.revise(&text("newer"), T0).await.expect("written");
     world.runs(3, vec![sample("newer", "a", 1), sample("brand-new", "a", 1), sample("c101", "a", 1)]).await;
     assert_eq!(taken(&world), [(6, 1)], "and so is what only the own configuration has");
+    // One of a newer version: what is not known may be in it, and must not be passed over.
+    world.store.revise("version: 2", T0).await.expect("written");
+    world.runs(4, vec![sample("home", "a", 1)]).await;
+    let step = world.tell(5, vec![sample("home", "a", 1), sample("newest", "a", 1)]).await;
+    assert_eq!(step, Step::Full);
+    let taken_until = world.history.heads().taken();
+    assert_eq!(taken(&world), [(7, 1)]);
+    world.store.revise(&text("newest"), T0).await.expect("written");
+    world.runs(6, vec![sample("newest", "a", 0)]).await;
+    assert_eq!(taken(&world), [(10, 1)], "it goes on where it was");
+    assert!(world.history.heads().taken() > taken_until);
 }
