@@ -241,6 +241,8 @@ impl Collector {
         };
         tasks.spawn(Stage::Intake, "retention", |stop| keeper.run(stop));
         let (healing, ready) = (store.clone(), caught_up.clone());
+        let kept = board.clone();
+        tasks.spawn(Stage::Intake, "overview", |stop| kept.keep(stop));
         tasks.spawn(Stage::Intake, "storage watch", |stop| healing.watch_over(ready, stop));
 
         let closing = tasks.stopping(Stage::Intake);

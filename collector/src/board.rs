@@ -25,6 +25,7 @@ use tokio::{
     sync::{Mutex, watch},
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 use wire::{
     Micros, ProbeId, RegionId, ServiceId,
     assignment::Target,
@@ -34,7 +35,7 @@ use wire::{
     sample::Outcome,
     view::{
         OddSamples, Overview, PlanView, ProbeState, ProbeView, Proof, ProofState, RegionView, SeriesView,
-        ServiceRegionView, ServiceView, StorageView, VerdictState, VerdictView, VoteView,
+        ServiceRegionView, ServiceView, StorageView, VerdictState, VerdictView, Vote, VoteView,
     },
 };
 
@@ -45,6 +46,10 @@ const OBSERVED_US: i64 = 15_000_000;
 
 /// How long a page waits for a database that does not work, when there is something older to show.
 const IMPATIENT: Duration = Duration::from_millis(500);
+/// How often the overview is made when nobody asks: what is shown while the database is away is not older than that.
+const KEEP_EVERY: Duration = Duration::from_secs(5);
+/// What is older than this while storage does not work, microseconds, is told as what it was.
+const OLD_US: i64 = 3_000_000;
 
 /// What a window takes from its end until it is here: the last answer is waited for, then the report is on its way.
 const MESH_SLACK: Duration = Duration::from_secs(15);
@@ -65,6 +70,8 @@ pub struct Board {
     pub clock: SharedClock,
     published: watch::Receiver<Published>,
     changes: watch::Receiver<u64>,
+    /// When this collector began: nothing is known of what was before.
+    begun: Micros,
     /// The overview of the newest change, so that many readers cost as much as one.
     cached: Arc<Mutex<Option<(u64, Overview)>>>,
 }
@@ -82,7 +89,20 @@ impl Board {
         published: watch::Receiver<Published>,
         changes: watch::Receiver<u64>,
     ) -> Board {
-        Board { config, revision, store, hub, history, clock, published, changes, cached: Arc::default() }
+        let (begun, cached) = (clock.now(), Arc::default());
+        Board { config, revision, store, hub, history, clock, published, changes, begun, cached }
+    }
+
+    /// Makes the overview now and then, also when nobody asks, until told to stop.
+    pub async fn keep(self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(KEEP_EVERY) => {}
+            }
+            // Whoever asks is told why there is nothing.
+            let _ = self.read().await;
+        }
     }
 
     /// Everything on the first page. While the database does not answer, this is what was read last, with a word on
@@ -110,8 +130,26 @@ impl Board {
             }
         }
         match &*cached {
-            Some((_, overview)) => Ok(Overview { degraded: self.degraded(), ..overview.clone() }),
+            Some((_, overview)) => Ok(match self.degraded() {
+                Some(degraded) => as_it_was(overview.clone(), degraded, self.clock.now()),
+                None => overview.clone(),
+            }),
             None => Err(Error("the database does not answer; the collector's log says why".into())),
+        }
+    }
+
+    /// The same, when it tells how things are now.
+    ///
+    /// # Errors
+    /// When the database does not answer: what is known is how things were.
+    pub async fn read_current(&self) -> Result<Overview, Error> {
+        let overview = self.read().await?;
+        match &overview.degraded {
+            Some(degraded) if self.clock.now().since(overview.now) > OLD_US => Err(Error(format!(
+                "{} What is known is of {}; /api/v1/overview has it",
+                degraded.what, overview.now
+            ))),
+            _ => Ok(overview),
         }
     }
 
@@ -269,7 +307,7 @@ impl Board {
             url: endpoint.url.clone(),
             verdict: VerdictView {
                 state: known.verdict.state,
-                since: known.verdict.since,
+                since: if known.verdict.since == Micros(0) { self.begun } else { known.verdict.since },
                 reason: known.verdict.reason.clone(),
                 located: known.verdict.located.clone(),
                 votes: ballots.iter().filter_map(|ballot| self.vote(ballot, scene.now)).collect(),
@@ -365,6 +403,19 @@ fn median(scene: &Scene<'_>, state: &State, region: &RegionId) -> Option<u32> {
     times.get(times.len() / 2).copied()
 }
 
+/// An overview while storage does not work. Nothing is decided meanwhile, so an old one tells how things were.
+fn as_it_was(overview: Overview, degraded: StorageView, now: Micros) -> Overview {
+    let mut overview = Overview { degraded: Some(degraded), ..overview };
+    if now.since(overview.now) > OLD_US {
+        overview.mood = VerdictState::Unknown;
+        overview.headline = format!(
+            "Nothing newer is known than of {}, and nothing is decided. Then: {}",
+            overview.now, overview.headline
+        );
+    }
+    overview
+}
+
 /// One sentence on the worst thing, and how bad it is.
 fn headline(services: &[ServiceView], probes: &[ProbeView]) -> (VerdictState, String) {
     let places = |state: VerdictState| -> Vec<String> {
@@ -390,7 +441,22 @@ fn headline(services: &[ServiceView], probes: &[ProbeView]) -> (VerdictState, St
     }
     let places = services.iter().map(|service| service.regions.len()).sum::<usize>();
     let silent = probes.iter().filter(|p| p.state == ProbeState::Silent).count();
-    let all = format!("All {places} places answer well. {}", steering(services));
+    let doubted: Vec<String> = services
+        .iter()
+        .flat_map(|service| service.regions.iter().map(move |region| (service, region)))
+        .filter(|(_, region)| {
+            region.verdict.votes.iter().any(|vote| matches!(vote.vote, Vote::Down | Vote::Suspect))
+        })
+        .map(|(service, region)| format!("{} in {}", service.name, region.region))
+        .collect();
+    let all = match doubted.len() {
+        0 => format!("All {places} places answer well. {}", steering(services)),
+        _ => format!(
+            "No place is found bad, but some vantages see failures of {}. {}",
+            words::list(doubted),
+            steering(services)
+        ),
+    };
     let silent =
         if silent > 0 { format!(" {silent} of {} probes are silent.", probes.len()) } else { String::new() };
     (VerdictState::Healthy, format!("{}{silent}", all.trim_end()))
@@ -417,7 +483,11 @@ fn steering(services: &[ServiceView]) -> String {
             sentences.push(format!("{name}{} (proof: {}).", words::list(away), plan.proof.state));
         }
     }
-    if sentences.is_empty() { "Users are sent everywhere as configured.".into() } else { sentences.join(" ") }
+    match (sentences.is_empty(), services.iter().all(|service| service.plan.is_none())) {
+        (true, true) => "Nothing is planned yet: users go where the entrance sends them.".into(),
+        (true, false) => "Users are sent everywhere as configured.".into(),
+        _ => sentences.join(" "),
+    }
 }
 
 fn share_of(weight: u8, configured: u8) -> u32 {

@@ -22,6 +22,9 @@ pub struct Ready {
     role: &'static str,
     /// The term in which it decides.
     term: Option<i64>,
+    /// What does not work, although it is of use: reports are taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    degraded: Option<String>,
 }
 
 /// `GET /livez`, `GET /healthz`: the process answers.
@@ -47,7 +50,8 @@ pub async fn ready(State(app): State<App>) -> Result<Json<Ready>, Rejected> {
     }
     let term = app.mandate.term();
     let role = if term.is_some() { "decides" } else { "follows" };
-    Ok(Json(Ready { status: "ready", version: env!("CARGO_PKG_VERSION"), role, term }))
+    let degraded = app.store.health().borrow().degraded().map(|degraded| degraded.what.clone());
+    Ok(Json(Ready { status: "ready", version: env!("CARGO_PKG_VERSION"), role, term, degraded }))
 }
 
 /// `GET /metrics` in the Prometheus text format.

@@ -13,7 +13,7 @@ const ALIKE: i64 = 8;
 /// # Errors
 /// 503 when the database does not answer.
 pub async fn list(State(app): State<App>) -> Result<Json<Page<MeshWindow>>, Rejected> {
-    Ok(Json(Page { items: app.board.read().await?.mesh, next_cursor: None }))
+    Ok(Json(Page { items: app.board.read_current().await?.mesh, next_cursor: None }))
 }
 
 /// `GET /api/v1/mesh/{probe}/{other}?limit=&cursor=`: the windows between two probes, whichever of them sends, newest

@@ -30,7 +30,7 @@ pub async fn regions(State(app): State<App>) -> Result<Json<Page<RegionView>>, R
 /// # Errors
 /// 503 when the database does not answer.
 pub async fn probes(State(app): State<App>) -> Result<Json<Page<ProbeView>>, Rejected> {
-    Ok(whole(app.board.read().await?.probes))
+    Ok(whole(app.board.read_current().await?.probes))
 }
 
 /// `GET /api/v1/services`
@@ -38,7 +38,7 @@ pub async fn probes(State(app): State<App>) -> Result<Json<Page<ProbeView>>, Rej
 /// # Errors
 /// 503 when the database does not answer.
 pub async fn services(State(app): State<App>) -> Result<Json<Page<ServiceView>>, Rejected> {
-    Ok(whole(app.board.read().await?.services))
+    Ok(whole(app.board.read_current().await?.services))
 }
 
 /// `GET /api/v1/services/{service}`
@@ -68,7 +68,7 @@ pub async fn region(
 
 /// The service with this id.
 pub async fn find(app: &App, id: &str) -> Result<ServiceView, Rejected> {
-    let services = app.board.read().await?.services;
+    let services = app.board.read_current().await?.services;
     let found = services.into_iter().find(|service| service.id.as_str() == id);
     found.ok_or_else(|| Rejected::no_service(id, app.config.services.keys().cloned()))
 }

@@ -105,7 +105,10 @@ impl From<Refused> for Rejected {
 impl From<store::Error> for Rejected {
     fn from(error: store::Error) -> Rejected {
         tracing::error!(error = &error as &dyn std::error::Error, "a request failed");
-        let detail = "the database did not answer; the collector's log says why";
+        let detail = match error.is_damage() {
+            true => "the database is damaged there; the collector's log says what to do",
+            false => "the database did not answer; the collector's log says why",
+        };
         let mut rejected = Rejected::new(503, "database", "The facts cannot be read now", detail);
         rejected.retry_after = Some(1);
         rejected

@@ -71,11 +71,14 @@ impl Residency {
         self.rules.is_some()
     }
 
-    /// Seals or takes out what must not be stored as it is; true when the report was changed. Nothing is looked at
-    /// where evidence travels everywhere.
+    /// Seals or takes out what must not be stored as it is; true when the report was changed.
     pub fn apply(&self, report: &mut Report) -> bool {
-        let Some(rules) = &self.rules else { return false };
         let mut changed = false;
+        for evidence in report.samples.iter_mut().filter_map(|sample| sample.evidence.as_mut()) {
+            // Sealing is ours; what a probe may say is the hash of what it keeps.
+            changed |= evidence.withheld.take_if(|withheld| !withheld.is_from_probe()).is_some();
+        }
+        let Some(rules) = &self.rules else { return changed };
         let (probe, sequence) = (&report.probe, report.sequence);
         for (ordinal, sample) in (0..).zip(&mut report.samples) {
             changed |= self.apply_to(rules, sample, (probe, sequence, ordinal));
@@ -95,16 +98,11 @@ impl Residency {
         }
         let check = sample.check.clone();
         let content = Content::take(sample, rule.residency, |name| rules.lists(&check, name));
-        let mut changed = !content.is_empty();
+        let changed = !content.is_empty();
         if changed && rule.residency > Policy::Encrypted {
             self.tell(probe);
         }
         let Some(evidence) = &mut sample.evidence else { return changed };
-        // Sealing is ours; what a probe may say is the hash of what it keeps.
-        if evidence.withheld.as_ref().is_some_and(|withheld| !withheld.is_from_probe()) {
-            evidence.withheld = None;
-            changed = true;
-        }
         let key = rule.key_of.and_then(|region| self.keys.get(&region)?.first());
         if let Some(key) = key.filter(|_| !content.is_empty()) {
             let (target, started) = (sample.target.clone(), sample.started);

@@ -120,7 +120,15 @@ fn nothing_is_touched_where_evidence_travels() {
         1,
         2,
     );
-    assert!(open.residency.rules.is_none(), "then nothing is looked at");
+    assert!(open.residency.rules.is_none());
+    // But nobody else may say that something is sealed.
+    for residency in [&scene.residency, &open.residency] {
+        let mut lie = sample("get", "free", FAILED);
+        lie.evidence.as_mut().expect("it failed").withheld = Some(Withheld::Sealed("AAAA".into()));
+        let mut sent = report("p-free", vec![lie]);
+        assert!(residency.apply(&mut sent));
+        assert_eq!(sent.samples, [sample("get", "free", FAILED)]);
+    }
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub(super) enum Db {
 #[derive(Debug, Clone)]
 pub(super) struct Lite {
     pub file: PathBuf,
+    /// Device and number of the file when it was opened.
+    pub identity: (u64, u64),
     pub writer: SqlitePool,
     pub readers: SqlitePool,
 }

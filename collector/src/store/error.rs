@@ -94,6 +94,11 @@ impl Error {
         }
     }
 
+    /// Whether what is stored contradicts itself.
+    pub fn is_damage(&self) -> bool {
+        self.trouble() == Some(Trouble::Damaged)
+    }
+
     /// Whether nobody answered. A statement that the server ended, because it took too long, is an answer.
     pub(super) fn is_unanswered(&self) -> bool {
         let Error::Query(error) = self else { return false };
@@ -110,6 +115,7 @@ impl Error {
     pub(super) fn trouble(&self) -> Option<Trouble> {
         match self {
             Error::Query(error) => Trouble::of(error),
+            Error::Damaged { .. } => Some(Trouble::Damaged),
             _ => None,
         }
     }

@@ -6,11 +6,12 @@
 use super::{
     Error, Store,
     db::{Db, write},
+    sqlite::identity,
     trouble::Trouble,
 };
 use runtime::{clock::SharedClock, lock::lock};
 use std::{
-    fmt,
+    fmt, io,
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -64,13 +65,15 @@ pub struct Monitor {
     pub unclean: bool,
     clock: SharedClock,
     facts: Mutex<Facts>,
+    /// What became of the file, while it is not where it was opened.
+    gone: Mutex<Option<String>>,
     health: watch::Sender<Health>,
 }
 
 #[derive(Debug, Default)]
 struct Facts {
     trouble: Option<Degraded>,
-    /// What an integrity check found; no commit heals that.
+    /// What an integrity check or a read found; no commit heals that.
     damage: Option<Degraded>,
     /// When a write was last tried by anybody.
     tried: Option<Instant>,
@@ -86,7 +89,7 @@ impl Monitor {
     /// A store that works until something fails.
     pub fn new(sqlite: bool, unclean: bool, clock: SharedClock) -> Monitor {
         let health = watch::Sender::new(Health::Ok);
-        Monitor { sqlite, unclean, clock, facts: Mutex::default(), health }
+        Monitor { sqlite, unclean, clock, facts: Mutex::default(), gone: Mutex::default(), health }
     }
 
     /// Now, by the clock of the store.
@@ -105,6 +108,16 @@ impl Monitor {
         let mut facts = lock(&self.facts);
         if writes {
             facts.tried = Some(Instant::now());
+        }
+        if trouble == Trouble::Damaged {
+            // A commit elsewhere in the file proves nothing about this page.
+            if facts.damage.is_none() {
+                facts.damage = Some(self.damage(chain(error)));
+                self.publish(&facts);
+            }
+            if !writes {
+                return;
+            }
         }
         // Transactions that wait for each other are everyday on PostgreSQL; on SQLite it is another program's lock.
         if trouble == Trouble::Locked && !(self.sqlite && writes) {
@@ -147,12 +160,30 @@ impl Monitor {
 
     /// Takes in what an integrity check found.
     pub fn damaged(&self, finding: String) {
-        let what = sentence(Trouble::Damaged, self.sqlite).to_owned();
-        tracing::error!(finding, "{what}");
         let mut facts = lock(&self.facts);
-        facts.damage =
-            Some(Degraded { since: self.clock.now(), what, detail: finding, writes: true, answers: true });
+        facts.damage = Some(self.damage(finding));
         self.publish(&facts);
+    }
+
+    fn damage(&self, detail: String) -> Degraded {
+        let what = sentence(Trouble::Damaged, self.sqlite).to_owned();
+        tracing::error!(detail, "{what}");
+        Degraded { since: self.clock.now(), what, detail, writes: true, answers: true }
+    }
+
+    /// Takes in whether the database's file is where it was opened, or what is there instead.
+    fn file(&self, found: Result<(), String>) {
+        let was_gone = lock(&self.gone).clone();
+        *lock(&self.gone) = found.err();
+        if let Some(error) = self.gone().filter(|_| was_gone.is_none()) {
+            self.failed(&error, true);
+        }
+    }
+
+    /// Why nothing may be written, if the file is gone: it would be lost with the process.
+    pub fn gone(&self) -> Option<Error> {
+        let why = lock(&self.gone).clone()?;
+        Some(sqlx::Error::Io(io::Error::new(io::ErrorKind::NotFound, why)).into())
     }
 
     fn publish(&self, facts: &Facts) {
@@ -241,8 +272,29 @@ impl Store {
             self.check_pages().await;
         };
         tokio::select! {
-            () = async { tokio::join!(check, self.clone().heal(stop.clone())); } => {}
+            () = async { tokio::join!(check, self.watch_file(), self.clone().heal(stop.clone())); } => {}
             () = stop.cancelled() => {}
+        }
+    }
+
+    /// Looks whether the file of SQLite is where it was opened: deleted or replaced, it goes on taking writes, which are
+    /// gone when the process ends.
+    async fn watch_file(&self) {
+        let Db::Sqlite(lite) = &self.db else { return };
+        let mut tick = tokio::time::interval(TRY_EVERY);
+        loop {
+            tick.tick().await;
+            let found = tokio::fs::metadata(&lite.file).await;
+            let shown = lite.file.display();
+            self.monitor.file(match found {
+                Ok(found) if identity(&found) == lite.identity => Ok(()),
+                Ok(_) => Err(format!(
+                    "{shown} is another file than the one in use: put that one back, or restart the collector to use the new one"
+                )),
+                Err(error) => Err(format!(
+                    "{shown} is not there any more ({error}): put it back, or restart the collector to begin anew"
+                )),
+            });
         }
     }
 
@@ -299,7 +351,7 @@ impl Store {
 mod tests {
     use super::*;
     use runtime::clock::ManualClock;
-    use std::{io, sync::Arc};
+    use std::sync::Arc;
 
     fn monitor(sqlite: bool) -> (Monitor, ManualClock) {
         let clock = ManualClock::at(Micros(7));
@@ -368,5 +420,19 @@ mod tests {
         monitor.worked(true);
         let now = monitor.health.borrow().degraded().cloned().expect("degraded");
         assert!(now.what.contains("damaged") && now.detail.contains("row 7"), "{now:?}");
+    }
+
+    #[test]
+    fn damage_that_a_read_finds_stays_and_stops_no_writes() {
+        let (monitor, clock) = monitor(true);
+        let found = Error::Damaged { what: "a page".into() };
+        assert!(found.trouble() == Some(Trouble::Damaged) && found.is_damage());
+        monitor.failed(&found, false);
+        clock.set(Micros(9));
+        monitor.failed(&found, false);
+        monitor.worked(true);
+        let now = monitor.health.borrow().degraded().cloned().expect("degraded");
+        assert!(now.what.contains("damaged") && now.writes && now.answers, "{now:?}");
+        assert_eq!(now.since, Micros(7));
     }
 }

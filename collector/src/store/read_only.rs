@@ -26,9 +26,9 @@ impl Store {
                 let opened = pool.connect_with(options.clone()).await;
                 let readers =
                     opened.map_err(|source| Error::Open { what: file.display().to_string(), source })?;
-                // Never used; it could not write.
+                // Neither is used: it could not write, and nobody watches the file of what is only read.
                 let writer = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
-                Db::Sqlite(Lite { file: file.clone(), writer, readers })
+                Db::Sqlite(Lite { file: file.clone(), identity: (0, 0), writer, readers })
             }
             Place::Postgres(url) => postgres::open(url).await?,
         };

@@ -8,6 +8,7 @@ use super::{
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use std::{
     fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -62,7 +63,13 @@ pub async fn open(file: &Path) -> Result<(Db, bool), Error> {
         .connect_with(readers)
         .await
         .map_err(|source| opening(file, source))?;
-    Ok((Db::Sqlite(Lite { file: file.to_owned(), writer, readers }), unclean))
+    let found = fs::metadata(file).map_err(|source| opening(file, source.into()))?;
+    Ok((Db::Sqlite(Lite { file: file.to_owned(), identity: identity(&found), writer, readers }), unclean))
+}
+
+/// What tells a file from another one that took its place.
+pub fn identity(file: &fs::Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }
 
 /// The write-ahead log of a database file. It is gone when the last connection was closed in order.

@@ -40,6 +40,9 @@ where
         writes: bool,
     ) -> Result<Writing<DB>, Error> {
         let begin = async {
+            if let Some(gone) = monitor.gone().filter(|_| writes) {
+                return Err(gone);
+            }
             let connection = pool.acquire().await?;
             let mut writing = Writing { connection, open: true, monitor: Arc::clone(monitor), writes };
             sqlx::raw_sql(statement).execute(&mut *writing).await?;

@@ -260,6 +260,36 @@ async fn whoever_watches_over_a_store_heals_it_and_stops_when_told() {
     store.close().await;
 }
 
+/// A file that is deleted goes on taking writes, which nobody would ever read.
+#[tokio::test]
+async fn a_file_that_is_gone_takes_nothing_until_it_is_back() {
+    let engine = Engine::sqlite();
+    let store = engine.open().await;
+    let stop = CancellationToken::new();
+    let (_never, ready) = tokio::sync::watch::channel(false);
+    let task = tokio::spawn(store.clone().watch_over(ready, stop.clone()));
+    append(&store, &[report("p1", 1)]).await.expect("stored");
+    let (file, elsewhere) = (engine.file(), engine.file().with_extension("away"));
+    for replaced in [false, true] {
+        std::fs::rename(&file, &elsewhere).expect("moved");
+        if replaced {
+            std::fs::write(&file, "").expect("written");
+        }
+        let mut health = store.health();
+        health.wait_for(|health| health.degraded().is_some()).await.expect("it is noticed");
+        let detail = health.borrow().degraded().expect("still").detail.clone();
+        assert!(detail.contains(if replaced { "another file" } else { "not there any more" }), "{detail}");
+        let error = append(&store, &[report("p1", 2)]).await.expect_err("nothing is stored");
+        assert_eq!(error.reaction(), Reaction::Retry, "{error:?}");
+        std::fs::rename(&elsewhere, &file).expect("put back");
+        heals(&store).await;
+    }
+    assert_eq!(append(&store, &[report("p1", 2)]).await.expect("stored"), [true]);
+    stop.cancel();
+    task.await.expect("it stops");
+    store.close().await;
+}
+
 /// Another program with the file open in a writing transaction: a second `sqlx` in this process does the same.
 #[tokio::test]
 async fn a_locked_database_is_waited_for_then_told_and_heals() {
