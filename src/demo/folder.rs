@@ -46,6 +46,10 @@ impl Folder {
             bail!("{shown} is not empty and not an earlier demo's folder: choose another with --dir");
         }
         if occupied {
+            // Whoever runs there has it open.
+            drop(collector::app::lock_folder(&path.join("collector")).with_context(|| {
+                format!("a demo runs in {shown}: stop it first, or choose another folder with --dir")
+            })?);
             for part in ["collector", "probes", "secrets"] {
                 let part = path.join(part);
                 if part.exists() {
@@ -247,6 +251,21 @@ steering:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_folder_of_a_demo_that_runs_is_left_alone() {
+        let path = tempfile::tempdir().expect("a folder");
+        let folder = Folder::prepare(path.path()).expect("an empty folder");
+        let running = collector::app::lock_folder(&folder.collector()).expect("locked");
+        let database = folder.collector().join("sextant.db");
+        fs::write(&database, "of the demo that runs").expect("written");
+        let refused = Folder::prepare(path.path()).expect_err("it runs");
+        assert!(format!("{refused:#}").contains("a demo runs in"), "{refused:#}");
+        assert!(database.exists());
+        drop(running);
+        Folder::prepare(path.path()).expect("it ended");
+        assert!(!database.exists());
+    }
 
     #[test]
     fn the_document_is_valid() {
