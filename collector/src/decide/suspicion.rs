@@ -62,14 +62,21 @@ pub(super) fn update(scene: &Scene<'_>, state: &mut State, effects: &mut Vec<Eff
             }
             (None, open @ Some(_)) if heard => {
                 if let Some(closed) = open.take() {
-                    let lasted = words::span(scene.now.since(closed.since));
+                    let us_lasted = scene.now.since(closed.since);
+                    let lasted = words::span(us_lasted);
+                    let why = match us_lasted < us(scene.config.steering.hold) {
+                        true => {
+                            format!("A blip, over after about {lasted}: not long enough to move anybody.")
+                        }
+                        false => format!(
+                            "Over after about {lasted}: never did enough vantages see it for long enough to move anybody."
+                        ),
+                    };
                     let note =
                         Note::new(TimelineKind::Suspicion, scene.now, format!("{region} answers again"))
                             .service(scene.id)
                             .region(region)
-                            .detail(format!(
-                                "A blip, over after about {lasted}: not long enough to move anybody."
-                            ));
+                            .detail(why);
                     effects.push(note.into());
                 }
             }

@@ -91,6 +91,15 @@ fn traffic(service: &ServiceView, here: &ServiceRegionView) -> [Share; 3] {
         let title = format!("weight {own} of {sum}");
         Share { label, text: format::percent(share), title, bar: Bar { share, class } }
     };
+    let planned = match service.plan {
+        Some(_) => weight("planned", "planned", here.planned_weight, |r| r.planned_weight),
+        None => Share {
+            label: "planned",
+            text: "–".to_owned(),
+            title: "no plan yet: users go where the entrance sends them".to_owned(),
+            bar: Bar { share: 0.0, class: "planned" },
+        },
+    };
     let observed = Share {
         label: "observed, last 15 s",
         text: here.observed_share.map_or_else(|| "no data".to_owned(), format::percent),
@@ -100,9 +109,5 @@ fn traffic(service: &ServiceView, here: &ServiceRegionView) -> [Share; 3] {
                 .to_owned(),
         bar: Bar { share: here.observed_share.unwrap_or(0.0), class: "observed" },
     };
-    [
-        weight("configured", "configured", here.configured_weight, |r| r.configured_weight),
-        weight("planned", "planned", here.planned_weight, |r| r.planned_weight),
-        observed,
-    ]
+    [weight("configured", "configured", here.configured_weight, |r| r.configured_weight), planned, observed]
 }

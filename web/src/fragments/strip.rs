@@ -1,10 +1,13 @@
-//! The strip of beats: one bar for each bucket of time. Height and colour both tell what happened.
+//! The strip of beats: one bar for each bucket of time. Its colour tells the worst that happened, its height how much of it.
 
 use crate::format;
 use wire::view::Beat;
 
 /// How many buckets a strip shows.
 pub const SLOTS: usize = 60;
+
+/// The height of a bar of runs that were all well, of 24.
+const OK: u32 = 9;
 
 /// One bucket's bar in a strip of `4 × SLOTS` by 24 units.
 pub struct Bar {
@@ -36,11 +39,16 @@ impl Strip {
 }
 
 fn bar(x: usize, beat: &Beat) -> Bar {
+    let runs = u64::from(beat.ok) + u64::from(beat.slow) + u64::from(beat.failed);
+    // What happened once is a little higher than what is well, so that it is not overlooked.
+    let share = |part: u32, of: u32| {
+        2 + u32::try_from((u64::from(part) * u64::from(of - 2)).div_ceil(runs.max(1))).unwrap_or(of)
+    };
     let (class, height) = match (beat.ok, beat.slow, beat.failed) {
         (0, 0, 0) => ("none", 2),
-        (_, _, failed) if failed > 0 => ("failed", 24),
-        (_, slow, _) if slow > 0 => ("slow", 16),
-        _ => ("ok", 9),
+        (_, _, failed) if failed > 0 => ("failed", OK + share(failed, 24 - OK)),
+        (_, slow, _) if slow > 0 => ("slow", OK + share(slow, 16 - OK)),
+        _ => ("ok", OK),
     };
     let title = if class == "ok" || class == "none" {
         String::new()
@@ -74,6 +82,13 @@ mod tests {
         let classes: Vec<_> = strip.bars.iter().map(|b| b.class).collect();
         assert_eq!(classes, ["none", "ok", "slow", "failed"]);
         assert_eq!(strip.bars[3].x, (SLOTS - 1) * 4);
+        let height = |ok, slow, failed| bar(0, &beat(ok, slow, failed)).height;
+        assert_eq!([height(9, 0, 0), height(0, 9, 0), height(0, 0, 9)], [9, 16, 24]);
+        assert_eq!(
+            [height(990, 0, 10), height(990, 10, 0), height(5, 0, 5)],
+            [12, 12, 18],
+            "as much as failed"
+        );
         assert_eq!(strip.empty.matches('M').count(), SLOTS - 4);
         assert_eq!(strip.summary, "7 ok, 2 slow, 1 failed");
         assert_eq!(strip.bars[3].title, "00:00:00: 2 ok, 1 slow, 1 failed");
