@@ -19,7 +19,7 @@ const BUSY: Duration = Duration::from_secs(5);
 const QUEUE: Duration = Duration::from_secs(20);
 /// Connections that read: more than the questions that are answered at a time, each of which holds one, so that deciding,
 /// sealing and delivering never wait for them.
-const READERS: u32 = 8;
+const READERS: u32 = 6;
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 256;
 
