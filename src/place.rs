@@ -92,7 +92,10 @@ impl Place {
 /// Whether the database was found in a folder. What may not be read is not called missing.
 fn found(folder: &Path, looked: io::Result<bool>) -> anyhow::Result<()> {
     let there = looked.with_context(|| {
-        format!("cannot look for the database in {}: check that this user may read the folder", folder.display())
+        format!(
+            "cannot look for the database in {}: check that this user may read the folder",
+            folder.display()
+        )
     })?;
     ensure!(
         there,

@@ -1,5 +1,6 @@
 //! Where an export goes: a file that appears when it is whole, or stdout.
 
+use crate::exit::NobodyReads;
 use anyhow::Context;
 use std::{
     fs::{self, File},
@@ -42,7 +43,7 @@ impl Output {
     pub fn writer(&self) -> io::Result<Box<dyn Write + Send>> {
         Ok(match &self.files {
             Some((part, _)) => Box::new(BufWriter::new(File::options().write(true).open(part)?)),
-            None => Box::new(BufWriter::new(io::stdout())),
+            None => Box::new(BufWriter::new(NobodyReads::told_by(io::stdout()))),
         })
     }
 
