@@ -69,10 +69,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let erased = known_and_erased(&store, &what, &args).await;
     store.close().await;
     let erased = erased?;
+    let told = Told { erased, unsealed: unsealed(&erased, &args) };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&erased)?);
+        println!("{}", serde_json::to_string_pretty(&told)?);
     } else {
-        print(&erased, args.dry_run);
+        print(&told, args.dry_run);
     }
     Ok(())
 }
@@ -83,7 +84,32 @@ async fn known_and_erased(store: &Store, what: &Selection, args: &Args) -> anyho
     Ok(erase(store, what, args.evidence_only, args.dry_run, SystemClock.now()).await?)
 }
 
-fn print(erased: &Erased, dry: bool) {
+/// What was, or would be, forgotten, for programs and for people.
+#[derive(Debug, serde::Serialize)]
+struct Told {
+    #[serde(flatten)]
+    erased: Erased,
+    /// What happens to runs that are in the log only, and are not counted as runs therefore.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unsealed: Option<String>,
+}
+
+/// The samples in the log may be all that there is of a run: it is sealed into history some minutes later. Only evidence goes
+/// when only that was asked for.
+fn unsealed(Erased { samples, .. }: &Erased, args: &Args) -> Option<String> {
+    let told = match args {
+        Args { evidence_only: true, .. } => return None,
+        Args { dry_run: true, .. } if *samples == 0 => return None,
+        Args { dry_run: true, .. } => format!(
+            "Runs that are not sealed yet are counted among the {samples} samples in the log, and not as runs: they would be \
+             hidden within seconds, and never sealed."
+        ),
+        _ => "Runs that were not sealed yet are hidden within seconds, and are never sealed.".to_owned(),
+    };
+    Some(told)
+}
+
+fn print(Told { erased, unsealed }: &Told, dry: bool) {
     let Erased { position, runs, segments, rollups, rollups_again, evidence, samples, unreadable } = erased;
     println!("{}", if dry { "This would be forgotten:" } else { "Forgotten:" });
     println!("  {runs} runs in {segments} segments");
@@ -93,8 +119,8 @@ fn print(erased: &Erased, dry: bool) {
     if *unreadable > 0 {
         println!("{unreadable} entries of the log are damaged and cannot be read; they stay as they are");
     }
-    if !dry {
-        println!("Runs that were not sealed yet are hidden within seconds, and are never sealed.");
+    if let Some(unsealed) = unsealed {
+        println!("{unsealed}");
     }
 }
 
@@ -148,6 +174,32 @@ mod tests {
         }
         run(parse(&format!("{at} --check shop-health --yes")).expect("parsed")).await.expect("known");
         store.close().await;
+    }
+
+    #[test]
+    fn runs_that_are_not_sealed_are_told_of_also_by_who_only_counts() {
+        let told = |how: &str, samples| {
+            let erased = Erased { samples, ..Erased::default() };
+            let args = parse(&format!("--check shop {how}")).expect("parsed");
+            serde_json::to_value(Told { erased, unsealed: unsealed(&erased, &args) }).expect("JSON")
+        };
+        let dry = told("--dry-run", 29);
+        assert_eq!((&dry["samples"], &dry["runs"]), (&29.into(), &0.into()));
+        let sentence = dry["unsealed"].as_str().expect("a sentence");
+        assert!(
+            sentence.contains("not sealed yet are counted among the 29 samples in the log"),
+            "{sentence}"
+        );
+        let done = told("--yes", 29);
+        assert!(
+            done["unsealed"].as_str().expect("a sentence").contains("are hidden within seconds"),
+            "{done}"
+        );
+        for (how, samples) in
+            [("--dry-run", 0), ("--dry-run --evidence-only", 29), ("--yes --evidence-only", 29)]
+        {
+            assert!(told(how, samples).get("unsealed").is_none(), "{how}");
+        }
     }
 
     #[tokio::test]

@@ -70,6 +70,10 @@ fn main() -> ExitCode {
     runtime::tls::install();
     let cli = Cli::parse();
     let format = cli.log_format.into();
+    // What runs for long prints little, and goes on without a reader.
+    if !matches!(cli.command, Command::Collector(_) | Command::Probe(_) | Command::Demo(_)) {
+        exit::quietly_when_nobody_reads();
+    }
     let threads = match &cli.command {
         Command::Probe(args) => args.runtime(),
         _ => tokio::runtime::Builder::new_multi_thread().enable_all().build(),

@@ -1,8 +1,13 @@
 //! Where a collector keeps its data, for the commands that work on it from outside.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use collector::store::{Options, Place as Database, Store};
-use std::{env, fs::File, path::PathBuf};
+use std::{
+    env,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Which database.
 #[derive(Debug, Clone, clap::Args)]
@@ -45,12 +50,7 @@ impl Place {
             Chosen::Postgres(url) => Ok(Database::Postgres(url)),
             Chosen::Folder(folder) => {
                 let file = folder.join("sextant.db");
-                ensure!(
-                    file.exists(),
-                    "there is no database in {}: name the collector's data folder with --data, or its PostgreSQL \
-                     database with --database",
-                    folder.display()
-                );
+                found(&folder, file.try_exists())?;
                 Ok(Database::Sqlite(file))
             }
         }
@@ -89,9 +89,28 @@ impl Place {
     }
 }
 
+/// Whether the database was found in a folder. What may not be read is not called missing.
+fn found(folder: &Path, looked: io::Result<bool>) -> anyhow::Result<()> {
+    let there = looked.with_context(|| {
+        format!(
+            "cannot look for the database in {}: check that this user may read the folder",
+            folder.display()
+        )
+    })?;
+    ensure!(
+        there,
+        "there is no database in {}: name the collector's data folder with --data, or its PostgreSQL database with \
+         --database",
+        folder.display()
+    );
+    Ok(())
+}
+
 #[cfg(test)]
 pub mod tests {
+    use super::found;
     use collector::store::Store;
+    use std::{io, path::Path};
     use tempfile::TempDir;
     use wire::Micros;
 
@@ -104,5 +123,14 @@ pub mod tests {
                         checks: { shop-health: { service: shop, http: { path: / } } }\n";
         store.revise(document, Micros(1)).await.expect("revised");
         (folder, store)
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_not_called_missing() {
+        let said = |looked| found(Path::new("ro"), looked).expect_err("not found").to_string();
+        assert!(said(Ok(false)).starts_with("there is no database in ro"), "{}", said(Ok(false)));
+        let hidden = said(Err(io::ErrorKind::PermissionDenied.into()));
+        assert!(hidden.contains("may read the folder") && !hidden.contains("there is no"), "{hidden}");
+        assert!(found(Path::new("data"), Ok(true)).is_ok());
     }
 }

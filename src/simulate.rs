@@ -58,9 +58,7 @@ fn print(replay: &Replay) {
         );
     }
     for decision in &replay.decisions {
-        let at =
-            jiff::Timestamp::from_microsecond(decision.at.0).map(|at| at.to_string()).unwrap_or_default();
-        println!("{at}  {:<14} {}", decision.kind.to_string(), decision.title);
+        println!("{}  {:<14} {}", decision.at, decision.kind.to_string(), decision.title);
     }
     for difference in &replay.differences {
         match difference {
@@ -68,10 +66,48 @@ fn print(replay: &Replay) {
             Difference::OnlyReplayed(what) => println!("only replayed: {what}"),
         }
     }
+    if let Some(cause) = probable_cause(replay) {
+        println!("{cause}");
+    }
     let Replay { passes, entries, terms, plans, decisions, .. } = replay;
     println!(
         "{passes} passes over {entries} log entries in {terms} terms gave {} decisions and {plans} plans; {}",
         decisions.len(),
         if replay.differences.is_empty() { "all as they were made live" } else { "they differ" },
     );
+}
+
+/// Why decisions may differ, where the database tells.
+fn probable_cause(replay: &Replay) -> Option<String> {
+    if replay.differences.is_empty() {
+        return None;
+    }
+    let last = replay.erased.last()?;
+    let times = match replay.erased.len() {
+        1 => format!("at {last}"),
+        times => format!("{times} times, at last at {last}"),
+    };
+    Some(format!(
+        "Probable cause: what was measured in this range was erased on request {times}, so that not all is there any more \
+         that was decided from."
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_erasure_is_a_cause_only_of_differences() {
+        let at = Micros(1_795_000_000_000_000);
+        let mut replay = Replay { erased: vec![at], ..Replay::default() };
+        assert_eq!(probable_cause(&replay), None);
+        replay.differences.push(Difference::OnlyLive("x".into()));
+        let cause = probable_cause(&replay).expect("a cause");
+        assert!(cause.contains(&format!("erased on request at {at}")), "{cause}");
+        replay.erased.insert(0, at);
+        assert!(probable_cause(&replay).expect("a cause").contains("2 times, at last"), "{replay:?}");
+        replay.erased.clear();
+        assert_eq!(probable_cause(&replay), None);
+    }
 }

@@ -203,6 +203,7 @@ impl Collector {
         let metrics = Metrics::new(published.clone());
         metrics.watch_storage(store.health());
         Metrics::observe_role(mandate.clone());
+        Metrics::observe_start(clock.now());
         let changes = count_changes(&tasks, published.clone());
         let board = Board::new(
             Arc::clone(&config),

@@ -13,7 +13,7 @@ use opentelemetry::{
 };
 use tokio::sync::watch;
 use wire::{
-    ProbeId, ReceiverId,
+    Micros, ProbeId, ReceiverId,
     view::{ProofState, VerdictState},
 };
 
@@ -71,6 +71,15 @@ impl Metrics {
                 gauge.observe(u64::from(writes), &[KeyValue::new("what", "writes")]);
                 gauge.observe(u64::from(other), &[KeyValue::new("what", "reads")]);
             })
+            .build();
+    }
+
+    /// Shows since when this process counts: a counter that begins anew is not one that lost something.
+    pub fn observe_start(at: Micros) {
+        global::meter("collector")
+            .f64_observable_gauge("process_start_time_seconds")
+            .with_description("When this collector started, by its clock; its counters count from then on")
+            .with_callback(move |gauge| gauge.observe(at.0 as f64 / 1e6, &[]))
             .build();
     }
 

@@ -11,11 +11,11 @@ use crate::{
     store::{Error as StoreError, Mark, Store},
 };
 use serde::Serialize;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 use wire::{
-    Micros,
-    plan::Plan,
-    view::{TimelineEntry, TimelineKind},
+    Micros, RegionId, ServiceId,
+    plan::{Cause, Plan},
+    view::{TimelineEntry, TimelineKind, VerdictState},
 };
 
 /// Commits that are read at a time.
@@ -60,6 +60,9 @@ pub struct Replay {
     pub plans: u64,
     /// What does not agree with what was decided live; empty when all is the same.
     pub differences: Vec<Difference>,
+    /// When something that this range was decided from was erased on request, oldest first: what is decided without it may
+    /// differ.
+    pub erased: Vec<Micros>,
 }
 
 /// A part of a range that could not be decided again.
@@ -96,15 +99,56 @@ pub enum Difference {
 impl From<Note> for Decision {
     fn from(note: Note) -> Decision {
         let Note { at, kind, service, region, generation, state, title, detail } = note;
-        Decision { at, kind, generation, rest: format!("{service:?} {region:?} {state:?} {detail}"), title }
+        Decision { at, kind, generation, rest: rest(service, region, state, &detail), title }
     }
 }
 
 impl From<TimelineEntry> for Decision {
     fn from(entry: TimelineEntry) -> Decision {
         let TimelineEntry { id: _, at, kind, service, region, generation, state, title, detail } = entry;
-        Decision { at, kind, generation, rest: format!("{service:?} {region:?} {state:?} {detail}"), title }
+        Decision { at, kind, generation, rest: rest(service, region, state, &detail), title }
     }
+}
+
+/// What a decision is about and what came of it, in words.
+fn rest(
+    service: Option<ServiceId>,
+    region: Option<RegionId>,
+    state: Option<VerdictState>,
+    detail: &str,
+) -> String {
+    let mut words = Vec::new();
+    words.extend(service.map(|service| format!("service {service}")));
+    words.extend(region.map(|region| format!("region {region}")));
+    words.extend(state.map(|state| format!("state {state}")));
+    words.extend(Some(detail.to_owned()).filter(|detail| !detail.is_empty()));
+    words.join(", ")
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Decision { at, kind, generation, title, rest } = self;
+        write!(f, "{at}  {kind}: {title}")?;
+        if let Some(generation) = generation {
+            write!(f, ", generation {generation}")?;
+        }
+        if rest.is_empty() { Ok(()) } else { write!(f, " ({rest})") }
+    }
+}
+
+/// A plan in words: whatever two plans can differ in.
+fn told(plan: &Plan) -> String {
+    let Plan { service, generation, term, weights, cause, reason, created } = plan;
+    let weights: Vec<String> = weights.iter().map(|(region, weight)| format!("{region} {weight}")).collect();
+    let cause = match cause {
+        Cause::Configured => "as configured".to_owned(),
+        Cause::Evacuate(region) => format!("evacuates {region}"),
+        Cause::Failback { region, percent } => format!("gives {percent} % back to {region}"),
+    };
+    let weights = weights.join(", ");
+    format!(
+        "{created}  plan: generation {generation} of {service}, term {term}, {cause}: {weights} ({reason})"
+    )
 }
 
 /// Replays what was decided from one instant to another, both inclusive.
@@ -134,13 +178,14 @@ pub async fn run(store: &Store, from: Micros, to: Micros) -> Result<Replay, Erro
     let live = store.timeline_between(from, to).await?.into_iter();
     // That a configuration is in force is noted at the start of a term, not by the core.
     let live = live.filter(|entry| entry.kind != TimelineKind::Configuration).map(Decision::from).collect();
-    compare(live, replay.decisions.clone(), |d| format!("{}: {} {:?}", d.at.0, d.title, d.rest), &mut replay);
+    compare(live, replay.decisions.clone(), Decision::to_string, &mut replay);
     replay.plans = plans.len() as u64;
     plans.sort_by(|a: &Plan, b| {
         (a.created, &a.service, a.generation).cmp(&(b.created, &b.service, b.generation))
     });
     let live = store.plans_between(from, to).await?;
-    compare(live, plans, |plan| format!("{plan:?}"), &mut replay);
+    compare(live, plans, told, &mut replay);
+    replay.erased = store.erased_between(first, to).await?;
     Ok(replay)
 }
 
@@ -209,6 +254,7 @@ mod tests {
     use crate::{
         decide::State,
         fold::passes::{Pass, pack},
+        history::Selection,
         store::{Commit, conformance::Engine},
     };
 
@@ -281,6 +327,62 @@ checks: { health: { service: shop, http: { path: / } } }
             }
             store.close().await;
         }
+    }
+
+    #[tokio::test]
+    async fn differences_are_told_in_words_and_erasures_with_them() {
+        for engine in Engine::both() {
+            let store = engine.open().await;
+            decided(&store).await;
+            let replay = run(&store, second(250), second(600)).await.expect("replayed");
+            assert_eq!(replay.erased, []);
+            let Some(Difference::OnlyLive(text)) = replay.differences.first() else { panic!("{replay:?}") };
+            assert_eq!(*text, format!("{}  held: number 3", second(300)));
+
+            let of = |from, to| Selection {
+                from: Some(second(from).0),
+                to: Some(second(to).0),
+                ..Selection::default()
+            };
+            for (what, only, at) in [
+                (of(0, 200), false, 700),
+                (of(300, 301), true, 701),
+                (of(601, 650), false, 702),
+                (Selection { check: Some("health".into()), ..Selection::default() }, false, 703),
+            ] {
+                store.begin_erasure(&what, only, second(at)).await.expect("noted");
+            }
+            let replay = run(&store, second(250), second(600)).await.expect("replayed");
+            // It is decided from the state of second 200 on.
+            assert_eq!(replay.erased, [second(701), second(703)]);
+            store.close().await;
+        }
+    }
+
+    #[test]
+    fn names_are_names_and_instants_are_instants() {
+        let shop: ServiceId = "shop".parse().expect("an id");
+        let north: RegionId = "north".parse().expect("an id");
+        let note = Note::new(TimelineKind::Verdict, second(0), "Shop is down")
+            .service(&shop)
+            .region(&north)
+            .state(VerdictState::Down)
+            .generation(2)
+            .detail("3 of 5");
+        let text = Decision::from(note).to_string();
+        let wanted = "verdict: Shop is down, generation 2 (service shop, region north, state down, 3 of 5)";
+        assert_eq!(text, format!("{}  {wanted}", second(0)));
+        let plan = Plan {
+            service: shop,
+            generation: 2,
+            term: 7,
+            weights: [(north.clone(), 0)].into(),
+            cause: Cause::Evacuate(north),
+            reason: "north is down".into(),
+            created: second(1),
+        };
+        let wanted = "plan: generation 2 of shop, term 7, evacuates north: north 0 (north is down)";
+        assert_eq!(told(&plan), format!("{}  {wanted}", second(1)));
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::{
     Rejected,
-    problem::Params,
+    params::{Known, Params},
     select::{self, list, page, wrong},
 };
 use crate::{
@@ -28,8 +28,13 @@ pub struct Asked {
     #[serde(flatten)]
     which: select::Asked,
     class: Option<String>,
-    limit: Option<usize>,
+    limit: Option<String>,
     cursor: Option<String>,
+}
+
+impl Known for Asked {
+    const NAMES: &'static [&'static str] =
+        &["check", "service", "probe", "target", "class", "from", "to", "limit", "cursor"];
 }
 
 /// `GET /api/v1/evidence?check=&service=&probe=&target=&class=&from=&to=&limit=&cursor=`, newest first.
@@ -41,7 +46,7 @@ pub async fn evidence(
     Params(asked): Params<Asked>,
 ) -> Result<Json<Page<EvidenceView>>, Rejected> {
     let at = asked.which.range(app.clock.now())?;
-    let limit = page(asked.limit)?;
+    let limit = page(asked.limit.as_deref())?;
     let outcomes = classes(asked.class.as_deref())?;
     let after = asked.cursor.as_deref().map(|cursor| {
         read_cursor(cursor).ok_or_else(|| wrong("cursor must be the `next_cursor` of the page before"))

@@ -2,8 +2,8 @@
 
 use super::{
     Rejected,
-    problem::Params,
-    select::{self, page, part, wrong},
+    params::{Known, Params},
+    select::{self, number, page, part, wrong},
 };
 use crate::{
     App,
@@ -16,6 +16,8 @@ use wire::{
     view::Page,
 };
 
+/// The most buckets in a group when nothing is said.
+const BUCKETS: u32 = 96;
 /// The most buckets in a group.
 const BUCKETS_MOST: u32 = 1_000;
 /// The most further quantiles.
@@ -28,8 +30,13 @@ pub struct HistoryAsked {
     which: select::Asked,
     part: Option<String>,
     group: Option<String>,
-    buckets: Option<u32>,
+    buckets: Option<String>,
     quantiles: Option<String>,
+}
+
+impl Known for HistoryAsked {
+    const NAMES: &'static [&'static str] =
+        &["check", "service", "probe", "target", "part", "group", "from", "to", "buckets", "quantiles"];
 }
 
 /// `GET /api/v1/history?check=&service=&probe=&target=&part=&group=&from=&to=&buckets=&quantiles=`
@@ -44,10 +51,7 @@ pub async fn history(
     let now = app.clock.now();
     let grouping = grouping(asked.group.as_deref())?;
     let (from, to) = asked.which.range(now)?;
-    let buckets = asked.buckets.unwrap_or(96);
-    if !(1..=BUCKETS_MOST).contains(&buckets) {
-        return Err(wrong(format!("buckets is {buckets}; it must be 1 to {BUCKETS_MOST}")));
-    }
+    let buckets = number("buckets", asked.buckets.as_deref(), 1..=BUCKETS_MOST, BUCKETS)?;
     let quantiles = quantiles(asked.quantiles.as_deref())?;
     let part = part(asked.part.as_deref(), grouping.part)?;
     let selector = asked.which.select(&app, part).await?;
@@ -93,8 +97,13 @@ pub struct RunsAsked {
     #[serde(flatten)]
     which: select::Asked,
     part: Option<String>,
-    limit: Option<usize>,
+    limit: Option<String>,
     cursor: Option<String>,
+}
+
+impl Known for RunsAsked {
+    const NAMES: &'static [&'static str] =
+        &["check", "service", "probe", "target", "part", "from", "to", "limit", "cursor"];
 }
 
 /// `GET /api/v1/samples?check=&service=&probe=&target=&part=&from=&to=&limit=&cursor=`, newest first.
@@ -106,7 +115,7 @@ pub async fn samples(
     Params(asked): Params<RunsAsked>,
 ) -> Result<Json<Page<SampleView>>, Rejected> {
     let (from, to) = asked.which.range(app.clock.now())?;
-    let limit = page(asked.limit)?;
+    let limit = page(asked.limit.as_deref())?;
     if !asked.which.names_checks() {
         return Err(wrong("name a check or a service: `check=` or `service=` is missing"));
     }

@@ -1,6 +1,6 @@
 //! The network between the probes.
 
-use super::{Rejected, problem::Names, problem::Params, timeline::Paging};
+use super::{Rejected, params::Params, problem::Names, timeline::Paging};
 use crate::App;
 use axum::{Json, extract::State};
 use wire::{ProbeId, mesh::MeshWindow, view::Page};

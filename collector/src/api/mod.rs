@@ -8,6 +8,7 @@ mod health;
 mod history;
 mod mesh;
 mod overview;
+mod params;
 mod plans;
 mod problem;
 mod select;
@@ -17,7 +18,8 @@ mod timeline;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use problem::{Params, Rejected, panicked};
+pub use params::{Known, Params};
+pub use problem::{Rejected, panicked};
 
 use crate::{App, ingest};
 use axum::{

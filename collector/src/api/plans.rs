@@ -1,10 +1,6 @@
 //! Plans: the one in force with its proof, and all that were made.
 
-use super::{
-    Rejected, overview,
-    problem::{Names, Params},
-    timeline::Paging,
-};
+use super::{Rejected, overview, params::Params, problem::Names, timeline::Paging};
 use crate::App;
 use axum::{Json, extract::State};
 use serde::Serialize;
@@ -46,7 +42,7 @@ pub async fn list(
     let service = overview::find(&app, &id).await?.id;
     let (before, limit) = paging.check()?;
     let plans = app.store.plans(&service, before, limit).await?;
-    let next_cursor = paging.next(plans.len(), plans.last().map(|(plan, _)| plan.generation));
+    let next_cursor = Paging::next(limit, plans.len(), plans.last().map(|(plan, _)| plan.generation));
     let mut items = Vec::with_capacity(plans.len());
     for (plan, guards) in plans {
         let deliveries = app.store.deliveries(&service, plan.generation).await?;

@@ -3,7 +3,7 @@
 use crate::{board, ingest::Refused, store};
 use axum::{
     Json,
-    extract::{FromRequestParts, Path, Query},
+    extract::{FromRequestParts, Path},
     http::{HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
@@ -138,21 +138,6 @@ pub async fn no_such_route(uri: Uri) -> Rejected {
 pub async fn wrong_method(method: Method, uri: Uri) -> Rejected {
     let detail = format!("{} does not take {method}", uri.path());
     Rejected::new(405, "wrong-method", "The method does not fit", detail)
-}
-
-/// A query whose mistakes are told as a problem document.
-#[derive(Debug)]
-pub struct Params<T>(pub T);
-
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
-    type Rejection = Rejected;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejected> {
-        let query = Query::<T>::from_request_parts(parts, state).await;
-        query
-            .map(|Query(params)| Params(params))
-            .map_err(|error| Rejected::new(400, "bad-query", "The query is wrong", error.body_text()))
-    }
 }
 
 /// Path parameters whose mistakes are told as a problem document.

@@ -7,17 +7,22 @@ use crate::{
     history::query::selector::{Part, Selector},
 };
 use serde::Deserialize;
-use std::{collections::BTreeSet, fmt::Display, str::FromStr};
+use std::{collections::BTreeSet, fmt::Display, ops::RangeInclusive, str::FromStr};
 use wire::{CheckId, Micros, ProbeId, RegionId, ServiceId, assignment::Target};
 
 /// The range when nothing is said, microseconds.
 const DAY_US: i64 = 86_400_000_000;
 /// The most values in a list.
 const LIST_MOST: usize = 100;
+/// The entries on a page when nothing is said.
+const PAGE: usize = 50;
 /// The most entries on a page.
 const PAGE_MOST: usize = 1_000;
 /// The longest name of a step, bytes.
 const PART_MOST: usize = 200;
+
+/// The longest text of a caller's that a refusal repeats, characters.
+const QUOTED_MOST: usize = 80;
 
 /// Which series in which range, as it stands in the query; lists are separated by commas.
 #[derive(Debug, Default, Deserialize)]
@@ -33,6 +38,29 @@ pub struct Asked {
 /// A refusal of a query.
 pub fn wrong(detail: impl Into<String>) -> Rejected {
     Rejected::new(400, "bad-query", "The query is wrong", detail)
+}
+
+/// A text of the caller's, as a refusal repeats it.
+pub fn quoted(text: &str) -> String {
+    let short: String = text.chars().take(QUOTED_MOST).collect();
+    if short.len() == text.len() { format!("{text:?}") } else { format!("{short:?}…") }
+}
+
+/// A number, or what it is when nothing is said.
+///
+/// # Errors
+/// 400 when it is none of the range.
+pub fn number<T: FromStr + PartialOrd + Display>(
+    name: &str,
+    text: Option<&str>,
+    range: RangeInclusive<T>,
+    usual: T,
+) -> Result<T, Rejected> {
+    let Some(text) = text else { return Ok(usual) };
+    text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
+        let (least, most) = range.into_inner();
+        wrong(format!("{name} is {}; it must be a whole number from {least} to {most}", quoted(text)))
+    })
 }
 
 /// The values of a list.
@@ -175,12 +203,8 @@ pub fn part(text: Option<&str>, every: bool) -> Result<Part, Rejected> {
 ///
 /// # Errors
 /// 400 when it is none.
-pub fn page(limit: Option<usize>) -> Result<usize, Rejected> {
-    let limit = limit.unwrap_or(50);
-    if !(1..=PAGE_MOST).contains(&limit) {
-        return Err(wrong(format!("limit is {limit}; it must be 1 to {PAGE_MOST}")));
-    }
-    Ok(limit)
+pub fn page(limit: Option<&str>) -> Result<usize, Rejected> {
+    number("limit", limit, 1..=PAGE_MOST, PAGE)
 }
 
 fn instant(name: &str, text: Option<&str>) -> Result<Option<i64>, Rejected> {

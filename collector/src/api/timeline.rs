@@ -1,6 +1,10 @@
 //! The timeline, page by page.
 
-use super::{Rejected, problem::Params};
+use super::{
+    Rejected,
+    params::{Known, Params},
+    select::{number, wrong},
+};
 use crate::App;
 use axum::{Json, extract::State};
 use serde::Deserialize;
@@ -8,12 +12,18 @@ use wire::view::{Page, TimelineEntry};
 
 /// The most entries on a page.
 const MOST: i64 = 200;
+/// The entries on a page when nothing is said.
+const USUAL: i64 = 50;
 
 /// Which page of a list.
 #[derive(Debug, Default, Deserialize)]
 pub struct Paging {
-    limit: Option<i64>,
+    limit: Option<String>,
     cursor: Option<String>,
+}
+
+impl Known for Paging {
+    const NAMES: &'static [&'static str] = &["limit", "cursor"];
 }
 
 impl Paging {
@@ -22,24 +32,19 @@ impl Paging {
     /// # Errors
     /// 400 when a value is out of range.
     pub fn check(&self) -> Result<(i64, i64), Rejected> {
-        let limit = self.limit.unwrap_or(50);
-        if !(1..=MOST).contains(&limit) {
-            let detail = format!("limit is {limit}; it must be 1 to {MOST}");
-            return Err(Rejected::new(400, "bad-query", "The query is wrong", detail));
-        }
+        let limit = number("limit", self.limit.as_deref(), 1..=MOST, USUAL)?;
         let before = match &self.cursor {
             None => i64::MAX,
-            Some(cursor) => cursor.parse().map_err(|_| {
-                let detail = "cursor must be the `next_cursor` of the page before";
-                Rejected::new(400, "bad-query", "The query is wrong", detail)
-            })?,
+            Some(cursor) => {
+                cursor.parse().map_err(|_| wrong("cursor must be the `next_cursor` of the page before"))?
+            }
         };
         Ok((before, limit))
     }
 
-    /// The cursor of the next page, when this one is full.
-    pub fn next(&self, count: usize, last: Option<i64>) -> Option<String> {
-        let full = count as i64 == self.limit.unwrap_or(50);
+    /// The cursor of the page after one of a length, when that one is full.
+    pub fn next(limit: i64, count: usize, last: Option<i64>) -> Option<String> {
+        let full = count as i64 == limit;
         last.filter(|_| full).map(|key| key.to_string())
     }
 }
@@ -54,6 +59,6 @@ pub async fn list(
 ) -> Result<Json<Page<TimelineEntry>>, Rejected> {
     let (before, limit) = paging.check()?;
     let items = app.store.timeline(before, limit).await?;
-    let next_cursor = paging.next(items.len(), items.last().map(|entry| entry.id));
+    let next_cursor = Paging::next(limit, items.len(), items.last().map(|entry| entry.id));
     Ok(Json(Page { items, next_cursor }))
 }

@@ -1,6 +1,7 @@
 //! Where an archive goes and comes from: a file that is there as a whole or not at all, or a pipe.
 
 use super::{
+    destination::{self, Destination},
     format::{MAGIC, VERSION},
     read::{Archive, Corrupt},
     sealed::{Key, Opener, SALT, Sealer},
@@ -16,10 +17,8 @@ use std::{
 /// Why there is no place for an archive.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error(
-        "cannot write {path}: look whether the folder is there, whether this user may write to it, and whether the disk is full"
-    )]
-    Write { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Destination(#[from] destination::Error),
     #[error("another backup writes to {0} at this moment: wait for it, or choose another file")]
     Busy(PathBuf),
     #[error("cannot read the key in {path}: it must be a file that this user can read")]
@@ -45,23 +44,29 @@ pub fn key(path: &Path) -> Result<Key, Error> {
 pub struct Output {
     /// Locked, so that two backups never write to one file.
     file: File,
-    partial: PathBuf,
     path: PathBuf,
-    done: bool,
+    /// Its name until it is complete; none for a device or a pipe.
+    partial: Option<PathBuf>,
+}
+
+/// A write that failed, of the path that was named.
+fn failed(path: &Path, source: io::Error) -> Error {
+    Error::Destination(destination::Error::Write { path: path.to_owned(), source })
 }
 
 impl Output {
     /// Begins to write to `path` with `.partial` behind it, readable for this user only. What an interrupted backup left
-    /// there is overwritten.
+    /// there is overwritten. A link is followed; a device or a pipe takes the bytes as they come.
     ///
     /// # Errors
     /// When it cannot be written or another process does.
     pub fn create(path: &Path) -> Result<Output, Error> {
-        let failed = |source| Error::Write { path: path.to_owned(), source };
+        let failed = |source| failed(path, source);
+        let path = match Destination::of(path)? {
+            Destination::File(path) => path,
+            Destination::Stream(file) => return Ok(Output { file, path: path.to_owned(), partial: None }),
+        };
         let mut name = path.file_name().map(OsString::from).unwrap_or_default();
-        if name.is_empty() || path.is_dir() {
-            return Err(failed(io::Error::from(io::ErrorKind::IsADirectory)));
-        }
         name.push(".partial");
         let partial = path.with_file_name(name);
         let file = File::options()
@@ -73,10 +78,10 @@ impl Output {
             .map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::Busy(path.to_owned())),
+            Err(TryLockError::WouldBlock) => return Err(Error::Busy(path)),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
-        let output = Output { file, partial, path: path.to_owned(), done: false };
+        let output = Output { file, path: path.clone(), partial: Some(partial) };
         output.file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(failed)?;
         output.file.set_len(0).map_err(failed)?;
         Ok(output)
@@ -92,19 +97,20 @@ impl Output {
     /// # Errors
     /// When it cannot be written.
     pub fn finish(mut self) -> Result<(), Error> {
-        let failed = |source| Error::Write { path: self.path.clone(), source };
+        let failed = |source| failed(&self.path, source);
+        let Some(partial) = &self.partial else { return Ok(()) };
         self.file.sync_all().map_err(failed)?;
-        fs::rename(&self.partial, &self.path).map_err(failed)?;
-        self.done = true;
-        sync_folder(&self.path).map_err(failed)
+        fs::rename(partial, &self.path).map_err(failed)?;
+        self.partial = None;
+        sync_folder(&self.path).map_err(|source| self::failed(&self.path, source))
     }
 }
 
 impl Drop for Output {
     fn drop(&mut self) {
-        if !self.done {
+        if let Some(partial) = &self.partial {
             // It is no use to anybody, and the next backup overwrites it.
-            let _ = fs::remove_file(&self.partial);
+            let _ = fs::remove_file(partial);
         }
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Nothing here knows SQL: [`crate::store::backup`] reads rows out of a database and puts them into one. The form of
 //! the file, frame by frame, is told in `format`; `write` makes it and [`read`] reads it, as streams, with bounded
-//! memory. [`sealed`] encrypts the stream, `file` puts it on the disk.
+//! memory. [`sealed`] encrypts the stream, `file` puts it on the disk, [`destination`] says where that is.
 //!
 //! Whoever hands us an archive may have made it by hand, so reading trusts nothing: every length has a limit, nothing
 //! is allocated before the bytes for it have arrived, and names are plain words before they come near a statement.
 
+pub mod destination;
 pub mod file;
 pub mod format;
 pub mod read;

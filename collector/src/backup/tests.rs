@@ -7,7 +7,11 @@ use super::{
     sealed::{CHUNK, SALT, TAG},
 };
 use proptest::prelude::*;
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::Path,
+};
 use wire::Micros;
 
 type Rows = Vec<Vec<Value>>;
@@ -200,6 +204,27 @@ fn an_archive_is_there_as_a_whole_or_not_at_all() {
     assert_eq!(fs::read_dir(folder.path()).expect("read").count(), 1);
     assert!(Output::create(&folder.path().join("none/backup")).is_err());
     assert!(Output::create(folder.path()).is_err(), "a folder");
+}
+
+#[test]
+fn a_link_and_a_device_stay_what_they_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, link) = (folder.path().join("backup"), folder.path().join("newest"));
+    std::os::unix::fs::symlink("backup", &link).expect("made");
+    for text in ["first", "second"] {
+        let output = Output::create(&link).expect("begun");
+        std::io::Write::write_all(&mut output.file(), text.as_bytes()).expect("written");
+        output.finish().expect("named");
+        assert_eq!(fs::read_to_string(&path).expect("read"), text);
+        assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
+    }
+    assert_eq!(fs::read_dir(folder.path()).expect("read").count(), 2, "nothing is left behind");
+
+    let output = Output::create(Path::new("/dev/full")).expect("a device");
+    let error = std::io::Write::write_all(&mut output.file(), b"x").expect_err("no room");
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    drop(output);
+    assert!(fs::metadata("/dev/full").expect("there").file_type().is_char_device());
 }
 
 fn any_value(kind: Kind) -> BoxedStrategy<Value> {

@@ -32,7 +32,7 @@ pub enum Error {
     Store(#[from] store::Error),
     #[error("the configuration in the database cannot be read by this program: {0}")]
     Config(#[from] config::Problems),
-    #[error("cannot write: is the disk full?")]
+    #[error("cannot write: look whether the disk is full, or who reads the pipe")]
     Write(#[from] io::Error),
 }
 

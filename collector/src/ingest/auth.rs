@@ -64,9 +64,9 @@ impl FromRequestParts<App> for Caller {
             .headers
             .get(AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "))
+            .and_then(bearer)
             .ok_or_else(|| unauthorised("send the probe's token as `Authorization: Bearer …`"))?;
-        app.tokens.caller(token.trim()).cloned().ok_or_else(|| {
+        app.tokens.caller(token).cloned().ok_or_else(|| {
             unauthorised(
                 "no probe in the configuration has this token; compare the probe's token file with `token` of the \
                  probe in sextant.yaml, and restart the collector after changing it",
@@ -75,6 +75,27 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
+/// The token of an `Authorization` header. The scheme's name may be written in any case (RFC 9110, 11.1).
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
 fn unauthorised(detail: &str) -> Rejected {
     Rejected::new(401, "unknown-token", "The token is not known", detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bearer;
+
+    #[test]
+    fn the_scheme_may_be_written_in_any_case() {
+        for value in ["Bearer t-1", "bearer t-1", "BEARER  t-1 "] {
+            assert_eq!(bearer(value), Some("t-1"), "{value}");
+        }
+        for value in ["", "Bearer", "Basic t-1", "Bearert-1", "t-1"] {
+            assert_eq!(bearer(value), None, "{value}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::auth::Caller;
 use crate::{
     App,
-    api::{Params, Rejected},
+    api::{Known, Params, Rejected},
     config,
 };
 use axum::{
@@ -35,6 +35,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Deserialize)]
 pub struct Belief {
     region: Option<String>,
+}
+
+impl Known for Belief {
+    const NAMES: &'static [&'static str] = &["region"];
+    // A probe of a newer version may say more.
+    const OTHERS: bool = true;
 }
 
 /// Opens a probe's stream.

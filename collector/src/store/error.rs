@@ -5,8 +5,14 @@ use super::trouble::Trouble;
 /// Why the store did not do what was asked. [`Error::reaction`] says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("cannot open the database {what}: check that the folder exists and is writable, or the address")]
+    #[error("cannot open the database {what}: check that the folder exists and is writable")]
     Open { what: String, source: sqlx::Error },
+    #[error(
+        "cannot open the database {what} to read it: check that this user may read the file and its folder"
+    )]
+    OpenToRead { what: String, source: sqlx::Error },
+    #[error("cannot open the database at the PostgreSQL address: {advice}")]
+    Connect { advice: &'static str, source: sqlx::Error },
     #[error(
         "cannot open the database: {why}. --database, or SEXTANT_DATABASE_URL, takes the URL of a PostgreSQL database, as \
          postgres://sextant@db.example.com/sextant; for SQLite leave both out, and name the data folder with --data"
@@ -74,7 +80,10 @@ impl Error {
         match self {
             // This process closed it, because it ends.
             Error::Query(sqlx::Error::PoolClosed) => Reaction::Stop,
-            Error::Query(error) | Error::Open { source: error, .. } => match Trouble::of(error) {
+            Error::Query(error)
+            | Error::Open { source: error, .. }
+            | Error::OpenToRead { source: error, .. }
+            | Error::Connect { source: error, .. } => match Trouble::of(error) {
                 Some(Trouble::Damaged) => Reaction::Stop,
                 Some(_) => Reaction::Retry,
                 None => Reaction::Refuse,

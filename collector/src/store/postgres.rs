@@ -5,7 +5,7 @@ use sqlx::{
     ConnectOptions, Connection, Executor, PgConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::{str::FromStr, time::Duration};
+use std::{io::ErrorKind, str::FromStr, time::Duration};
 use tokio::time::timeout;
 
 /// The oldest server that is supported.
@@ -37,8 +37,65 @@ const MIGRATION: &str = "
     SET lock_timeout = 0;
     SET idle_in_transaction_session_timeout = '60s'";
 
-fn failed(source: sqlx::Error) -> Error {
-    Error::Open { what: "at the PostgreSQL address".into(), source }
+/// Why there is no connection, with advice that fits. The address is not repeated: it may hold a password.
+pub(super) fn failed(source: sqlx::Error) -> Error {
+    Error::Connect { advice: advice(&source), source }
+}
+
+/// What to do about it. Sources: <https://www.postgresql.org/docs/15/errcodes-appendix.html>, and what the driver reports
+/// before the server has said anything.
+fn advice(error: &sqlx::Error) -> &'static str {
+    match error {
+        sqlx::Error::Database(error) => refused(error.code().as_deref().unwrap_or_default()),
+        sqlx::Error::Tls(_) => {
+            "there is no TLS connection as the address asks for one (sslmode): look whether the server offers TLS, and \
+             whether its certificate is trusted (sslrootcert) and names the host"
+        }
+        sqlx::Error::PoolTimedOut => SILENT,
+        sqlx::Error::Io(error) => match error.kind() {
+            ErrorKind::TimedOut => SILENT,
+            ErrorKind::ConnectionRefused => {
+                "nobody listens there: check the host and the port, and that the server runs and listens on that address"
+            }
+            ErrorKind::NotFound => {
+                "there is no such socket or file: check the path, and that the server runs on this machine"
+            }
+            ErrorKind::PermissionDenied => {
+                "this user may not use the server's socket, or a file that the address names"
+            }
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::UnexpectedEof => {
+                "whoever listens there hung up: check that it is a PostgreSQL server, and look into its log"
+            }
+            _ => "the server cannot be reached: check the host's name, the port and the network",
+        },
+        sqlx::Error::Protocol(_) => {
+            "whoever answers there does not speak as PostgreSQL does: check the host and the port"
+        }
+        _ => "check the address, and the files that it names",
+    }
+}
+
+/// Nobody has answered in time.
+const SILENT: &str = "nobody answered in time: check the host and the port, and the firewalls on the way";
+
+/// What to do about an answer of the server, by its SQLSTATE.
+fn refused(code: &str) -> &'static str {
+    match code {
+        "3D000" => {
+            "the server has no such database: make it (createdb), or correct its name, the end of the address"
+        }
+        "28000" => {
+            "the server does not let this user in: check the user's name in the address, that the server has it \
+             (createuser), and the server's pg_hba.conf, which may also ask for TLS"
+        }
+        "28P01" => {
+            "the server does not take this password: check the user's name and the password in the address"
+        }
+        "42501" => "the user may not use this database: grant it the right to connect, and the schema",
+        "53300" => "the server has no connection left: raise its max_connections, or stop what holds them",
+        "57P03" => "the server is starting or stopping: try again",
+        _ => "the server answered with an error; it follows",
+    }
 }
 
 fn options(url: &str) -> Result<PgConnectOptions, Error> {
@@ -147,6 +204,42 @@ mod tests {
         for url in ["postgres://", "postgresql://u:p@h:1/d?sslmode=require", "postgres:///d?host=/run/pg"] {
             assert!(read_url(url).is_ok(), "{url}");
         }
+    }
+
+    #[test]
+    fn advice_fits_the_cause() {
+        let io = |kind: ErrorKind| failed(sqlx::Error::Io(kind.into())).to_string();
+        for (said, wanted) in [
+            (io(ErrorKind::ConnectionRefused), "nobody listens there"),
+            (io(ErrorKind::TimedOut), "nobody answered in time"),
+            (io(ErrorKind::NotFound), "no such socket"),
+            (io(ErrorKind::Other), "host's name"),
+            (failed(sqlx::Error::PoolTimedOut).to_string(), "nobody answered in time"),
+            (failed(sqlx::Error::Tls("no TLS".into())).to_string(), "sslmode"),
+        ] {
+            assert!(said.starts_with("cannot open the database at the PostgreSQL address: "), "{said}");
+            assert!(said.contains(wanted) && !said.contains("folder"), "{said}");
+        }
+        for (code, wanted) in [("3D000", "createdb"), ("28000", "createuser"), ("28P01", "password")] {
+            assert!(refused(code).contains(wanted), "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_says_what_is_missing() {
+        let server = test_postgres::Cluster::start();
+        let url = url::Url::parse(&server.url_by(server.address())).expect("a URL");
+        let said = async |change: &dyn Fn(&mut url::Url)| {
+            let mut url = url.clone();
+            change(&mut url);
+            open(url.as_str()).await.expect_err("refused").to_string()
+        };
+        let nowhere = said(&|url| url.set_path("/nowhere")).await;
+        assert!(nowhere.contains("no such database"), "{nowhere}");
+        let nobody = said(&|url| url.set_username("nobody-such").expect("a user")).await;
+        assert!(nobody.contains("does not let this user in") || nobody.contains("password"), "{nobody}");
+        let tls = said(&|url| url.set_query(Some("sslmode=require"))).await;
+        assert!(tls.contains("TLS"), "{tls}");
     }
 
     #[test]

@@ -24,8 +24,8 @@ impl Store {
                 let options = SqliteConnectOptions::new().filename(file).read_only(true).busy_timeout(BUSY);
                 let pool = SqlitePoolOptions::new().max_connections(2);
                 let opened = pool.connect_with(options.clone()).await;
-                let readers =
-                    opened.map_err(|source| Error::Open { what: file.display().to_string(), source })?;
+                let readers = opened
+                    .map_err(|source| Error::OpenToRead { what: file.display().to_string(), source })?;
                 // Neither is used: it could not write, and nobody watches the file of what is only read.
                 let writer = SqlitePoolOptions::new().max_connections(1).connect_lazy_with(options);
                 Db::Sqlite(Lite { file: file.clone(), identity: (0, 0), writer, readers })

@@ -133,6 +133,21 @@ impl Store {
         rows.into_iter().map(|(plan,)| super::db::document(&plan, "a plan")).collect()
     }
 
+    /// When something of a range was erased on request, oldest first: runs, or only what they saw. The end is in the range.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn erased_between(&self, from: Micros, to: Micros) -> Result<Vec<Micros>, Error> {
+        let rows: Vec<(i64,)> = on!(self, pool => {
+            sqlx::query_as(
+                "SELECT requested FROM erasure
+                 WHERE (from_at IS NULL OR from_at <= $2) AND (to_at IS NULL OR to_at > $1) ORDER BY id",
+            )
+            .bind(from.0).bind(to.0).fetch_all(pool).await?
+        });
+        Ok(rows.into_iter().map(|(requested,)| Micros(requested)).collect())
+    }
+
     /// Deletes what replays of the time before `before` need. The log must be kept a little longer than this, so that
     /// every kept state can be gone on from.
     ///

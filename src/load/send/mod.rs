@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8600")]
     collector: Url,
     /// Samples a second, of all probes together.
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 1_000, value_parser = value_parser!(u32).range(1..))]
     rate: u32,
     /// How long to send, seconds.
     #[arg(long, default_value_t = 30, value_parser = value_parser!(u32).range(1..=86_400))]
@@ -72,7 +72,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let vantages = plan::vantages(&config)?;
     let client = runtime::tls::http_client(Duration::from_secs(5))?;
     let volume = Volume {
-        rate: f64::from(args.rate.max(1)),
+        rate: f64::from(args.rate),
         length: Duration::from_secs(args.seconds.into()),
         samples_per_report: args.samples_per_report as usize,
         memory: args.memory << 20,
@@ -139,4 +139,23 @@ async fn played(args: &Args, way: &Way, plan: Plan, outcome: &mut Outcome) -> an
     }
     outcome.add(&told);
     Ok(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Args;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn a_rate_of_nothing_is_refused() {
+        let parse = |rate| Command::try_parse_from(["send", "--config", "c.yaml", "--rate", rate]);
+        assert!(parse("0").is_err() && parse("-1").is_err());
+        assert_eq!(parse("1").expect("a rate").args.rate, 1);
+    }
 }

@@ -82,13 +82,17 @@ impl Outcome {
     /// When not.
     pub fn judge(&self) -> anyhow::Result<()> {
         let trouble = self.trouble.as_deref().unwrap_or("the collector was busy all the time");
-        let Stored { counted, history, resent, known } = self.stored;
+        let Stored { counted, restarted, history, resent, known } = self.stored;
         if self.lost > 0 {
             bail!("{} reports were never acknowledged: {trouble}", self.lost);
         }
-        if counted != self.acknowledged_reports {
+        if !restarted && counted != self.acknowledged_reports {
+            let why = match counted > self.acknowledged_reports {
+                true => "is anybody else sending?",
+                false => "some are missing, or several collectors answer at this address",
+            };
             bail!(
-                "{} reports were acknowledged, and the collector counted {counted}: is anybody else sending?",
+                "{} reports were acknowledged, and the collector counted {counted}: {why}",
                 self.acknowledged_reports
             );
         }
@@ -98,6 +102,13 @@ impl Outcome {
             bail!(
                 "{} samples were acknowledged, and the history grew by {runs} runs",
                 self.acknowledged_samples
+            );
+        }
+        if restarted && history.is_none() {
+            bail!(
+                "the collector was restarted during the run, so that its counter does not tell of all of it, and it has no \
+                 history to ask: whether all {} acknowledged reports are stored is not known",
+                self.acknowledged_reports
             );
         }
         if known != resent {
@@ -155,7 +166,14 @@ impl fmt::Display for Outcome {
             self.tool_cpu_s,
             each(self.tool_cpu_s)
         )?;
-        let Stored { counted, history, resent, known } = self.stored;
+        let Stored { counted, restarted, history, resent, known } = self.stored;
+        if restarted {
+            writeln!(
+                f,
+                "the collector was restarted during the run: its counter began anew, and tells only of the reports since then; \
+                 the history tells of all"
+            )?;
+        }
         writeln!(
             f,
             "stored: {} runs in the history; {} reports by the collector's counter, {} acknowledged; {} sent again, {} known",
@@ -165,5 +183,41 @@ impl fmt::Display for Outcome {
             number(resent),
             number(known)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(stored: Stored) -> Outcome {
+        Outcome { acknowledged_reports: 30, acknowledged_samples: 300, stored, ..Outcome::default() }
+    }
+
+    #[test]
+    fn after_a_restart_the_history_tells_and_the_counter_does_not() {
+        let all = Stored { counted: 30, history: Some(300), ..Stored::default() };
+        outcome(all).judge().expect("all is there");
+        let restarted = |history| Stored { counted: 0, restarted: true, history, resent: 3, known: 3 };
+        outcome(restarted(Some(300))).judge().expect("all is there");
+        let text = outcome(restarted(Some(300))).to_string();
+        assert!(text.contains("restarted during the run"), "{text}");
+        let said = |stored| outcome(stored).judge().expect_err("not all is known to be there").to_string();
+        let missing = said(restarted(Some(290)));
+        assert!(missing.contains("300 samples") && missing.contains("290 runs"), "{missing}");
+        let unknown = said(restarted(None));
+        assert!(unknown.contains("was restarted") && unknown.contains("is not known"), "{unknown}");
+        let unknown = said(Stored { known: 2, ..restarted(Some(300)) });
+        assert!(unknown.contains("did not know 1"), "{unknown}");
+    }
+
+    #[test]
+    fn a_counter_that_does_not_agree_is_told_of() {
+        let said = |counted| {
+            let stored = Stored { counted, history: Some(300), ..Stored::default() };
+            outcome(stored).judge().expect_err("they differ").to_string()
+        };
+        assert!(said(31).contains("is anybody else sending?"));
+        assert!(said(29).contains("some are missing"));
     }
 }

@@ -25,8 +25,10 @@ const AROUND_US: i64 = 300_000_000;
 /// What the collector says that it has.
 #[derive(Debug, Default, Serialize)]
 pub struct Stored {
-    /// Reports that its counter grew by.
+    /// Reports that its counter grew by; since its restart, when there was one.
     pub counted: usize,
+    /// Whether the collector was started anew during the run, so that its counter does not tell of all of it.
+    pub restarted: bool,
     /// Runs that its history grew by; absent when it has none to tell.
     pub history: Option<u64>,
     /// Acknowledged reports that were sent again, and how many of them it knew.
@@ -69,10 +71,9 @@ impl Before {
     /// When the collector does not answer.
     pub async fn compare(&self, way: &Way, told: &[Fared], samples: usize) -> anyhow::Result<Stored> {
         let counters = scrape::fetch(&way.client, &way.collector).await?;
-        let count = |text| scrape::sum(text, "sextant_ingest_reports_total", "result=\"stored\"");
-        let counted = (count(&counters) - count(&self.counters)).max(0.0) as usize;
-        let mut stored =
-            Stored { counted, history: self.grown(way, samples as u64).await?, ..Stored::default() };
+        let (counted, restarted) = counted(&self.counters, &counters);
+        let history = self.grown(way, samples as u64).await?;
+        let mut stored = Stored { counted, restarted, history, ..Stored::default() };
         for (token, told) in told {
             for (reports, body) in &told.kept {
                 let again = uplink::again(way, token, Bytes::clone(body)).await;
@@ -96,6 +97,17 @@ impl Before {
             sleep(Duration::from_millis(500)).await;
         }
     }
+}
+
+/// By how much the counter of stored reports grew between two looks, and whether it began anew in between.
+fn counted(before: &str, after: &str) -> (usize, bool) {
+    let count = |text| scrape::sum(text, "sextant_ingest_reports_total", "result=\"stored\"");
+    // Absent, that is 0, in versions that do not tell it.
+    let started = |text| scrape::sum(text, "process_start_time_seconds", "");
+    let (was, is) = (count(before), count(after));
+    let restarted = started(before) != started(after) || is < was;
+    let grown = if restarted { is } else { is - was };
+    (grown as usize, restarted)
 }
 
 /// All runs of all services in a range; none when the collector has no such API.
@@ -123,4 +135,24 @@ async fn runs(
         sum += history.groups.iter().map(|group| group.whole.runs).sum::<u64>();
     }
     Ok(Some(sum))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[test]
+    fn a_counter_that_began_anew_is_noticed() {
+        let look = |started: Option<&str>, stored: u32| {
+            let started = started.map_or(String::new(), |at| format!("process_start_time_seconds {at}\n"));
+            format!("{started}sextant_ingest_reports_total{{probe=\"p-1\",result=\"stored\"}} {stored}\n")
+        };
+        let (first, second) = (Some("1795000000.25"), Some("1795000033.5"));
+        assert_eq!(counted(&look(first, 10), &look(first, 40)), (30, false));
+        assert_eq!(counted(&look(first, 0), &look(second, 12)), (12, true));
+        assert_eq!(counted(&look(first, 10), &look(second, 0)), (0, true));
+        // Without a time of start, only a smaller counter shows it.
+        assert_eq!(counted(&look(None, 10), &look(None, 40)), (30, false));
+        assert_eq!(counted(&look(None, 10), &look(None, 7)), (7, true));
+    }
 }

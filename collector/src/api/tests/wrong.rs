@@ -61,8 +61,8 @@ async fn numbers_and_words_that_are_wrong() {
     for (path, words) in [
         ("history?buckets=0", vec!["buckets", "1 to 1000"]),
         ("history?buckets=1001", vec!["buckets", "1 to 1000"]),
-        ("history?buckets=-1", vec!["buckets"]),
-        ("history?buckets=many", vec!["buckets"]),
+        ("history?buckets=-1", vec!["buckets", "\"-1\"", "1 to 1000"]),
+        ("history?buckets=many", vec!["buckets", "\"many\"", "whole number"]),
         ("history?quantiles=1.5", vec!["quantiles", "1.5", "0 to 1"]),
         ("history?quantiles=NaN", vec!["quantiles", "0 to 1"]),
         ("history?quantiles=", vec!["quantiles", "0 to 1"]),
@@ -73,7 +73,7 @@ async fn numbers_and_words_that_are_wrong() {
         ("samples", vec!["check=", "service="]),
         ("samples?check=health&limit=0", vec!["limit", "1 to 1000"]),
         ("samples?check=health&limit=1001", vec!["limit", "1 to 1000"]),
-        ("samples?check=health&limit=x", vec!["limit"]),
+        ("samples?check=health&limit=x", vec!["limit", "\"x\"", "1 to 1000"]),
         ("samples?check=health&cursor=x", vec!["next_cursor"]),
         ("samples?check=health&cursor=1", vec!["next_cursor"]),
         ("samples?check=health&cursor=1.99999999", vec!["next_cursor"]),
@@ -85,9 +85,37 @@ async fn numbers_and_words_that_are_wrong() {
         refused(&collector, path, 400, &words).await;
     }
     // Odd, and right.
-    let odd = "samples?check=health&cursor=-9223372036854775808.0&limit=1000&unknown=1";
+    let odd = "samples?check=health&cursor=-9223372036854775808.0&limit=1000";
     assert_eq!(collector.json(odd).await, serde_json::json!({ "items": [], "next_cursor": null }));
-    let odd = "evidence?cursor=9223372036854775807.-1.5&unknown=1";
+    let odd = "evidence?cursor=9223372036854775807.-1.5";
     assert_eq!(collector.json(odd).await, serde_json::json!({ "items": [], "next_cursor": null }));
+    collector.stop().await;
+}
+
+#[tokio::test]
+async fn parameters_that_a_route_does_not_take() {
+    let collector = sealed().await;
+    for (path, words) in [
+        ("history?check=health&form=2026-11-20T00:00:00Z", vec!["\"form\"", "did you mean from?", "buckets"]),
+        ("history?colour=red", vec!["\"colour\"", "takes: check, service, probe, target, part, group"]),
+        ("history?limit=5", vec!["\"limit\"", "quantiles"]),
+        ("samples?check=health&group=check", vec!["\"group\"", "cursor"]),
+        ("samples?check=health&Limit=5", vec!["did you mean limit?"]),
+        ("evidence?clas=timeout", vec!["did you mean class?"]),
+        ("evidence?unknown=1", vec!["\"unknown\""]),
+        ("timeline?service=nope", vec!["\"service\"", "takes: limit, cursor"]),
+        ("timeline?limit=201", vec!["1 to 200"]),
+        ("timeline?limit=ten", vec!["\"ten\"", "1 to 200"]),
+        ("timeline?cursor=x", vec!["next_cursor"]),
+        ("services/shop/plans?from=1", vec!["\"from\"", "takes: limit, cursor"]),
+        ("mesh/probe-north/probe-south?limits=5", vec!["did you mean limit?"]),
+        ("history?check=health&check=other", vec!["check is given twice", "commas"]),
+        ("timeline?limit=5&limit=6", vec!["limit is given twice"]),
+        ("timeline?limit=5&=6", vec!["no parameter \"\""]),
+    ] {
+        refused(&collector, path, 400, &words).await;
+    }
+    let long = format!("timeline?{}=1", "x".repeat(2_000));
+    refused(&collector, &long, 400, &["xxx", "…", "takes: limit, cursor"]).await;
     collector.stop().await;
 }

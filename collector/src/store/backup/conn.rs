@@ -6,7 +6,7 @@
 use super::Error;
 use crate::{
     backup::{Kind, Value},
-    store::migrate,
+    store::{migrate, postgres},
 };
 use futures_util::TryStreamExt;
 use sqlx::{
@@ -54,8 +54,10 @@ impl Conn {
     /// # Errors
     /// When it is not there or cannot be opened.
     pub async fn sqlite(file: &Path) -> Result<Conn, Error> {
-        if !file.exists() {
-            return Err(Error::NoDatabase(file.to_owned()));
+        match file.try_exists() {
+            Ok(true) => {}
+            Ok(false) => return Err(Error::NoDatabase(file.to_owned())),
+            Err(source) => return Err(Error::Hidden { file: file.to_owned(), source }),
         }
         let options = SqliteConnectOptions::new()
             .filename(file)
@@ -95,13 +97,12 @@ impl Conn {
     /// # Errors
     /// When it cannot be reached. The URL is not repeated, because it may hold a password.
     pub async fn postgres(url: &str) -> Result<Conn, Error> {
-        let open = |source| Error::Open { what: "at the PostgreSQL address".into(), source };
-        let options = crate::store::postgres::read_url(url)?.application_name("sextant backup").options([
+        let options = postgres::read_url(url)?.application_name("sextant backup").options([
             ("statement_timeout", "0"),
             ("idle_in_transaction_session_timeout", "0"),
             ("lock_timeout", "0"),
         ]);
-        Ok(Conn::Postgres(options.connect().await.map_err(open)?))
+        Ok(Conn::Postgres(options.connect().await.map_err(postgres::failed)?))
     }
 
     /// The engine's name, as it stands in archives.

@@ -29,9 +29,9 @@ pub enum Error {
     NoDatabase(PathBuf),
     #[error("the database has no tables of Sextant: it is another one, or no collector has used it yet")]
     NotOurs,
-    #[error(
-        "cannot open the database {what}: check that it is there and this user may use it, or the address"
-    )]
+    #[error("cannot look for the database at {file}: check that this user may read its folder")]
+    Hidden { file: PathBuf, source: std::io::Error },
+    #[error("cannot open the database {what}: check that it is there and this user may use it")]
     Open { what: String, source: sqlx::Error },
     #[error("the database did not answer as it should")]
     Query(#[from] sqlx::Error),

@@ -71,6 +71,18 @@ async fn an_erasure_is_noted_and_refuses_what_was_prepared_before() {
 
         let what = Selection { target: Some("x".into()), ..seconds(1, 4) };
         assert_eq!(begin(&what, false, T0.plus_us(9_000_000)).await, (3, what));
+        let between = async |from, to| {
+            let (from, to) = (T0.plus_us(from * SECOND_US), T0.plus_us(to * SECOND_US));
+            store.erased_between(from, to).await.expect("read")
+        };
+        let ninth = T0.plus_us(9_000_000);
+        assert_eq!(
+            between(0, 0).await,
+            [T0, T0],
+            "those without a beginning, which end when they were asked for"
+        );
+        assert_eq!((between(2, 9).await, between(3, 3).await), (vec![ninth], vec![ninth]));
+        assert_eq!(between(4, 9).await, [], "the end of what was erased is not in it");
         let state = store.seal_state().await.expect("read");
         assert!(state.changes.iter().zip(&before.changes).all(|(after, before)| *after == before + 1));
         let erases = |position, target, seconds| {
