@@ -88,22 +88,19 @@ impl Assignments {
 
 impl Inner {
     fn with(&self, documents: &[String]) -> Assigned {
-        let mut assigned = self.own.clone().with(documents);
-        let newer = documents.iter().take_while(|document| **document != self.document);
-        let unreadable = newer.filter_map(|document| parse(document).err()).next();
-        if let Some(problems) = &unreadable {
+        let mut assigned = self.own.clone();
+        let (newer, older) = documents
+            .split_at(documents.iter().position(|text| *text == self.document).unwrap_or(documents.len()));
+        if let Some(problems) = assigned.add_documents(newer) {
             tracing::warn!(
                 %problems,
-                "another collector has brought a configuration that this version cannot read: what only that one assigns                  is neither taken nor sealed here; upgrade this collector"
+                "another collector has brought a configuration that this version cannot read: what only that one assigns \
+                 is neither taken nor sealed here; upgrade this collector"
             );
+            assigned.incomplete = true;
         }
-        assigned.incomplete = unreadable.is_some();
-        assigned
+        assigned.with(older)
     }
-}
-
-fn parse(document: &str) -> Result<Config, config::Problems> {
-    config::parse(document, "a document in the database")
 }
 
 /// The checks of one or several configurations.
@@ -140,15 +137,23 @@ impl Assigned {
         Ok(Assigned::default().with(&store.documents(DOCUMENTS).await?))
     }
 
-    /// ... and what documents assign, as far as this program can read them.
+    /// ... and what documents assign, as far as this program can read them. One of an older version may be refused today;
+    /// its checks are then unknown.
     pub fn with(mut self, documents: &[String]) -> Assigned {
+        self.add_documents(documents);
+        self
+    }
+
+    /// Says what is wrong with the first document that cannot be read.
+    fn add_documents(&mut self, documents: &[String]) -> Option<config::Problems> {
+        let mut unreadable = None;
         for document in documents {
-            // A document of an older version may be refused today; its checks are then unknown.
-            if let Ok(config) = parse(document) {
-                self.add(&config);
+            match config::parse(document, "a document in the database") {
+                Ok(config) => self.add(&config),
+                Err(problems) => unreadable = unreadable.or(Some(problems)),
             }
         }
-        self
+        unreadable
     }
 
     fn add(&mut self, config: &Config) {

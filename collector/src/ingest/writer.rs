@@ -51,7 +51,8 @@ pub enum Refused {
     #[error("the database failed; the collector's log says why")]
     Failed,
     #[error(
-        "the newest configuration in the database is one that this version of the collector cannot read: upgrade it, and          bring new configurations after new versions"
+        "the newest configuration in the database is one that this version of the collector cannot read: upgrade it, and \
+         bring new configurations after new versions"
     )]
     Unreadable,
     #[error("the collector is stopping")]
